@@ -1,0 +1,2 @@
+#define ASKEW_SIMD_LEVEL avx2
+#include "cpu/simd_kernels.inl"

@@ -1,0 +1,2 @@
+#define ASKEW_SIMD_LEVEL portable
+#include "cpu/simd_kernels.inl"

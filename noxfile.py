@@ -1,0 +1,202 @@
+"""One session per task: `nox -l` lists them, `nox -s lint types` runs two.
+
+Sessions that compile keep their objects in build/<session>, so that a second run compiles what has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+# The tests that reach every line of csrc: what the SIMD and sanitizer sessions repeat.
+KERNEL_TESTS = ["tests/test_kernels.py", "tests/test_weights.py", "tests/test_counts.py"]
+# The package's doctests are run where it is installed, not in the source folder, which has no extension.
+ALL_TESTS = ["tests", "--pyargs", "askew"]
+
+# The same versions as in .pre-commit-config.yaml: another formatter is another format.
+RUFF, MYPY = "ruff==0.17.6", "mypy==2.4.1"
+CLANG_FORMAT, CLANG_TIDY = "clang-format==23.1.5", "clang-tidy==23.1.4"
+BUILD_TOOLS = ["scikit-build-core>=0.10", "pybind11>=3", "cmake>=3.20", "ninja"]
+CXX_SUFFIXES = {".hpp", ".cpp", ".inl", ".cuh", ".cu"}
+CXX_SOURCES = sorted(str(path) for path in Path("csrc").rglob("*") if path.suffix in CXX_SUFFIXES)
+CXX_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wshadow",
+    "-Wconversion",
+    "-Werror",
+]  # as in CMakeLists.txt
+
+# A session sets what it is about; nothing comes in from outside.
+for variable in ("ASKEW_BACKEND", "ASKEW_SIMD", "ASKEW_NUM_THREADS"):
+    os.environ.pop(variable, None)
+
+
+def install_native(session: nox.Session, extras: str = "[test]", **defines: str) -> None:
+    """Install askew with its extension, or fail; `defines` are CMake's."""
+    session.install(*BUILD_TOOLS)
+    settings = {"build-dir": f"build/{session.name}", **{f"cmake.define.{k}": v for k, v in defines.items()}}
+    if "ASKEW_SANITIZE" in defines:
+        settings |= {"cmake.build-type": "RelWithDebInfo", "install.strip": "false"}
+    session.install(
+        "--no-build-isolation",
+        *(f"-C{key}={value}" for key, value in settings.items()),
+        f".{extras}",
+        env={"ASKEW_REQUIRE_EXTENSION": "1"},
+    )
+
+
+def install_pure(session: nox.Session, extras: str) -> None:
+    """Install askew without compiling anything, for what only reads its Python code."""
+    session.install("-Cwheel.cmake=false", f".{extras}")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test, with the extension."""
+    install_native(session)
+    session.run("pytest", *(session.posargs or ALL_TESTS))
+
+
+@nox.session
+def pure(session: nox.Session) -> None:
+    """Where no compiler works, the install succeeds all the same and the NumPy backend passes the tests."""
+    no_compiler = {"CC": "/bin/false", "CXX": "/bin/false", "ASKEW_REQUIRE_EXTENSION": None}
+    session.install("-Cbuild-dir=build/pure", ".[test]", env=no_compiler)
+    absent = "from importlib.util import find_spec; assert find_spec('askew._core') is None"
+    session.run("python", "-c", absent)
+    slow_backend = "ignore:askew runs on its slow NumPy backend:askew.errors.AskewWarning"
+    session.run("pytest", "-W", slow_backend, "-m", "not slow", *(session.posargs or ALL_TESTS))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Python and C++ style; changes nothing (`nox -s format` does)."""
+    session.install(RUFF, CLANG_FORMAT)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("clang-format", "--dry-run", "--Werror", *CXX_SOURCES)
+
+
+@nox.session(name="format")
+def format_code(session: nox.Session) -> None:
+    """Rewrite Python and C++ files in the project's style."""
+    session.install(RUFF, CLANG_FORMAT)
+    session.run("ruff", "check", "--fix", ".")
+    session.run("ruff", "format", ".")
+    session.run("clang-format", "-i", *CXX_SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy in strict mode on the package."""
+    session.install(MYPY)
+    install_pure(session, "[test]")
+    session.run("mypy")
+
+
+@nox.session
+def warnings(session: nox.Session) -> None:
+    """No compiler warning here, nor for arm64 where that cross compiler is installed."""
+    configure(session)
+    session.run("cmake", "--build", f"build/{session.name}")
+    compiler = shutil.which("aarch64-linux-gnu-g++")
+    if compiler is None:
+        session.warn("no aarch64-linux-gnu-g++: arm64 is not checked")
+        return
+    flags = ["-std=c++20", "-O2", *CXX_WARNINGS, "-Icsrc", "-c", "-o", "/dev/null"]
+    for source in sorted(Path("csrc/cpu").glob("*.cpp")):
+        if source.stem not in {"simd_avx2", "simd_avx512"}:  # x86 only
+            session.run(compiler, *flags, str(source), external=True)
+
+
+@nox.session
+def tidy(session: nox.Session) -> None:
+    """clang-tidy on the C++ code."""
+    session.install(CLANG_TIDY)
+    configure(session)
+    sources = [source for source in CXX_SOURCES if source.endswith(".cpp")]
+    session.run("clang-tidy", "--quiet", "-p", f"build/{session.name}", *(session.posargs or sources))
+
+
+def configure(session: nox.Session) -> None:
+    """Configure a build of the extension alone, outside of any wheel, with warnings as errors."""
+    session.install(*BUILD_TOOLS)
+    pybind11 = session.run("python", "-m", "pybind11", "--cmakedir", silent=True)
+    python = session.run("python", "-c", "import sys; print(sys.executable)", silent=True)
+    session.run(
+        *("cmake", "-S", ".", "-B", f"build/{session.name}", "-G", "Ninja"),
+        *("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DASKEW_WERROR=ON"),
+        *(f"-Dpybind11_DIR={str(pybind11).strip()}", f"-DPython_EXECUTABLE={str(python).strip()}"),
+    )
+
+
+@nox.session
+def simd(session: nox.Session) -> None:
+    """The kernel tests, once for every SIMD level that this processor can run."""
+    install_native(session)
+    levels = session.run("python", "-c", "from askew import _core; print(*_core.simd_levels())", silent=True)
+    for level in str(levels).split():
+        session.log(f"SIMD level {level}")
+        session.run("pytest", *KERNEL_TESTS, env={"ASKEW_SIMD": level})
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """The kernel tests under the address and undefined-behaviour sanitizers."""
+    install_native(session, ASKEW_SANITIZE="address,undefined")
+    run_sanitized(
+        session,
+        "libasan.so",
+        "libubsan.so",
+        ASAN_OPTIONS="detect_leaks=0",  # Python frees little at exit
+        UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+    )
+
+
+@nox.session
+def sanitize_thread(session: nox.Session) -> None:
+    """The kernel tests under the thread sanitizer."""
+    install_native(session, ASKEW_SANITIZE="thread")
+    run_sanitized(session, "libtsan.so", TSAN_OPTIONS="halt_on_error=1", OPENBLAS_NUM_THREADS="1")
+
+
+def run_sanitized(session: nox.Session, *runtimes: str, **options: str) -> None:
+    """Run the kernel tests in a Python that loads the sanitizers' runtimes first."""
+    compiler = os.environ.get("CXX", "g++")
+
+    def library(name: str) -> str:
+        return subprocess.check_output([compiler, f"-print-file-name={name}"], text=True).strip()
+
+    # Python itself is not linked to libstdc++, whose exceptions the sanitizers must see from the start.
+    preload = " ".join(library(name) for name in (*runtimes, "libstdc++.so.6"))
+    command = ["python", "-m", "pytest", *(session.posargs or KERNEL_TESTS)]
+    if "TSAN_OPTIONS" in options:  # the thread sanitizer cannot live with every random address layout
+        command = ["setarch", "-R", *command]
+    session.run("env", f"LD_PRELOAD={preload}", *command, env=options, external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with warnings as errors; its examples are run."""
+    install_pure(session, "[docs,io]")
+    session.run("python", "-m", "doctest", "docs/reproducibility.md")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every benchmark once, on this checkout: does it run, and roughly how fast. See benchmarks/README.md."""
+    install_native(session, "[test,bench]")
+    session.run("asv", "machine", "--yes")
+    session.run("asv", "run", "--quick", "--dry-run", "--show-stderr", "--python=same", *session.posargs)

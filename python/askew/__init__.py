@@ -1,0 +1,38 @@
+"""Bias-amplification metrics with confidence intervals, on millions of instances."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+from askew import datasets
+from askew.annotations import Annotations
+from askew.audit import audit, bias_scores, bootstrap, directional, mals, multi_directional, multi_mals
+from askew.conventions import Convention
+from askew.counts import Counts, count
+from askew.engine import show_config
+from askew.errors import AskewError, AskewWarning, BackendError, InputError
+from askew.results import Audit, Estimate
+from askew.sets import AttributeSets
+
+__all__ = [
+    "Annotations",
+    "AskewError",
+    "AskewWarning",
+    "AttributeSets",
+    "Audit",
+    "BackendError",
+    "Convention",
+    "Counts",
+    "Estimate",
+    "InputError",
+    "audit",
+    "bias_scores",
+    "bootstrap",
+    "count",
+    "datasets",
+    "directional",
+    "mals",
+    "multi_directional",
+    "multi_mals",
+    "show_config",
+]

@@ -1,0 +1,39 @@
+from collections.abc import Sequence
+
+from askew.engine.protocol import Int32, Int64, MiningTable, Monitor, UInt8, Words
+
+def simd_level() -> str: ...
+def simd_levels() -> list[str]: ...
+def force_simd(level: str) -> None: ...
+def pack(values: UInt8, n_threads: int) -> tuple[Words, int]: ...
+def pack_sparse(offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words: ...
+def patterns(columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]: ...
+def mine(
+    tables: Sequence[tuple[Words, Words | None] | MiningTable],
+    min_count: int,
+    max_size: int,
+    max_sets: int,
+    n_threads: int,
+    monitor: Monitor | None,
+) -> tuple[Int32, Int64] | None: ...
+def count(
+    blocks: list[Words], n: int, items: Int32, offsets: Int64, n_threads: int, monitor: Monitor | None
+) -> Int64: ...
+def resample(
+    blocks: list[Words],
+    n: int,
+    items: Int32,
+    offsets: Int64,
+    distribution: str,
+    seed: int,
+    table: int,
+    first_row: int,
+    begin: int,
+    end: int,
+    out: Int64,
+    n_threads: int,
+    monitor: Monitor | None,
+) -> None: ...
+def threefry4x32(counter: Sequence[int], key: Sequence[int], rounds: int) -> list[int]: ...
+def outcomes(distribution: str) -> list[int]: ...
+def row_weight(distribution: str, seed: int, table: int, row: int, replicate: int) -> int: ...

@@ -1,0 +1,391 @@
+"""The calls: one per metric, one for all of them, and one for a metric of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from askew import metrics
+from askew.annotations import Annotations
+from askew.errors import InputError
+from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate
+from askew.intervals import confidence_interval
+from askew.options import Options, options_of, takes_options
+from askew.results import Audit, Estimate
+from askew.tables import Table
+
+GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP = "group->attribute", "attribute->group"
+#: The papers' names: A is the protected attribute and T the task in [Wang & Russakovsky 2021]; G the group and M the attribute set in [Zhao et al. 2023].
+DIRECTIONS = {
+    GROUP_TO_ATTRIBUTE: GROUP_TO_ATTRIBUTE,
+    "G->M": GROUP_TO_ATTRIBUTE,
+    "A->T": GROUP_TO_ATTRIBUTE,
+    ATTRIBUTE_TO_GROUP: ATTRIBUTE_TO_GROUP,
+    "M->G": ATTRIBUTE_TO_GROUP,
+    "T->A": ATTRIBUTE_TO_GROUP,
+}
+
+
+@takes_options
+def mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
+    """BA_MALS of Zhao et al. 2017: do predictions favour the group that training data favour, and by how much more?
+
+    (1/\\|A\\|) Σ_g Σ_{a : bias_train(a, g) > 1/\\|G\\|} [bias_pred(a, g) − bias_train(a, g)], where bias(a, g) = co(a, g) / Σ_g' co(a, g').
+
+    Parameters
+    ----------
+    train, test, pred : Annotations
+        Ground truth of the training and the test instances, and predictions of attributes and groups for the same test instances.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, or the tables do not belong together.
+
+    Warns
+    -----
+    AskewWarning
+        Most cells are undefined; most sets have a support below 10; too few replicates for the confidence level.
+
+    References
+    ----------
+    J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias Amplification using Corpus-level
+    Constraints", EMNLP 2017.
+
+    Examples
+    --------
+    >>> import askew
+    >>> train, test, pred = askew.datasets.make_annotations(5000, amplification=0.2, rng=1)[:3]
+    >>> estimate = askew.mals(train, test, pred, n_resamples=500, rng=0)
+    >>> estimate.confidence_interval.low < float(estimate) < estimate.confidence_interval.high
+    True
+    """
+    chosen = options_of("mals", options)
+    return _single(_mals_metric("BA_MALS", chosen, train, test, single=True), train, test, pred, chosen)
+
+
+@takes_options
+def directional(
+    train: Annotations, test: Annotations, pred: Annotations, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+) -> Estimate:
+    """BiasAmp→ of Wang & Russakovsky 2021: is the correlation of groups and attributes amplified, and in which direction?
+
+    (1/\\|G\\|\\|A\\|) Σ_g Σ_a [y Δ + (1 − y)(−Δ)] with y = 1[P_train(g, a) > P_train(g) P_train(a)], and Δ = P(â | g) − P(a | g) or
+    Δ = P(ĝ | a) − P(g | a).
+
+    Parameters
+    ----------
+    train, test, pred : Annotations
+        As in `mals`.
+    direction : {"group->attribute", "attribute->group"}
+        Whether errors in attributes depend on the group, or errors in groups on the attributes. The papers' "G->M" and "A->T" mean the first,
+        "M->G" and "T->A" the second.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, or the tables do not belong together.
+
+    References
+    ----------
+    A. Wang, O. Russakovsky, "Directional Bias Amplification", ICML 2021.
+
+    Examples
+    --------
+    The example that comes with the paper's code:
+
+    >>> import askew
+    >>> group = ["B"] * 3 + ["A"] * 5
+    >>> test = askew.Annotations([[y] for y in (0, 1, 1, 0, 0, 0, 0, 1)], group)
+    >>> pred = askew.Annotations([[y] for y in (1, 1, 1, 0, 0, 0, 0, 0)], group)
+    >>> round(float(askew.directional(test, test, pred, direction="A->T")), 4)
+    0.2667
+    """
+    chosen = options_of("directional", options)
+    return _single(_directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen)
+
+
+@takes_options
+def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
+    """Multi_MALS of Zhao, Andrews & Xiang 2023: MALS over attribute sets, by size.
+
+    X = (1/\\|M\\|) Σ_g Σ_m \\|Δ_gm\\| and variance(Δ_gm), with Δ_gm = 1[bias_train(m, g) > 1/\\|G\\|] (bias_pred(m, g) − bias_train(m, g)).
+
+    Parameters
+    ----------
+    train, test, pred : Annotations
+        As in `mals`.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Estimate
+        \\|Δ\\| is raised by sampling noise: see ``noise_floor`` and ``debiased``.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, the tables do not belong together, or no set meets `min_count`.
+
+    References
+    ----------
+    D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+
+    Examples
+    --------
+    >>> import askew
+    >>> train, test, pred = askew.datasets.make_annotations(5000, amplification=0.2, rng=1)[:3]
+    >>> askew.multi_mals(train, test, pred, max_size=2, min_count=100).n_sets > 20
+    True
+    """
+    chosen = options_of("multi_mals", options)
+    return _single(_mals_metric("Multi_MALS", chosen, train, test, single=False), train, test, pred, chosen)
+
+
+@takes_options
+def multi_directional(
+    train: Annotations, test: Annotations, pred: Annotations, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+) -> Estimate:
+    """Multi_{G→M} and Multi_{M→G} of Zhao, Andrews & Xiang 2023: directional amplification over attribute sets.
+
+    X = (1/\\|G\\|\\|M\\|) Σ_g Σ_m \\|Δ_gm\\| and variance(Δ_gm), with Δ = P(m̂ | g) − P(m | g) or Δ = P(ĝ | m) − P(g | m).
+
+    Parameters
+    ----------
+    train, test, pred : Annotations
+        As in `mals`.
+    direction : {"group->attribute", "attribute->group"}
+        As in `directional`.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Estimate
+        \\|Δ\\| is raised by sampling noise: see ``noise_floor`` and ``debiased``.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, the tables do not belong together, or no set meets `min_count`.
+
+    References
+    ----------
+    D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+
+    Examples
+    --------
+    >>> import askew
+    >>> train, test, pred = askew.datasets.make_annotations(5000, amplification=0.2, rng=1)[:3]
+    >>> estimate = askew.multi_directional(train, test, pred, direction="G->M", max_size=2, min_count=100)
+    >>> estimate.name
+    'Multi_G->M'
+    """
+    chosen = options_of("multi_directional", options)
+    return _single(_directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen)
+
+
+@takes_options
+def audit(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Audit:
+    """Every bias-amplification metric in one pass, on the same replicates.
+
+    `BA_MALS`, `BiasAmp_A->T` and `BiasAmp_T->A` over single attributes, `Multi_MALS`, `Multi_G->M` and `Multi_M->G` over the attribute sets.
+
+    Parameters
+    ----------
+    train, test, pred : Annotations
+        Ground truth of the training and the test instances, and predictions of attributes and groups for the same test instances, in the
+        same order. A model that predicts no groups is audited with the test's groups in `pred`.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Audit
+        A mapping of names to `Estimate` objects. `sets` and `signed` concern the multi-attribute metrics only.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, the tables do not belong together, or no set meets `min_count`.
+
+    Warns
+    -----
+    AskewWarning
+        Most cells are undefined; most sets have a support below 10; too few replicates for the confidence level.
+
+    Examples
+    --------
+    >>> import askew
+    >>> train, test, pred = askew.datasets.load_compas("sex")
+    >>> result = askew.audit(train, test, pred, n_resamples=1000, rng=0)
+    >>> result["BA_MALS"].confidence_interval.high < 0.2
+    True
+    """
+    chosen = options_of("audit", options)
+    single = Options(**{**vars(chosen), "sets": None, "signed": None})
+    one_by_one = [
+        _mals_metric("BA_MALS", single, train, test, single=True),
+        *(_directional_metric("BiasAmp", d, single, train, test, single=True) for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)),
+    ]
+    universe = chosen.universe(chosen.sets or chosen.chosen_convention.sets, train, test)
+    together = Options(**{**vars(chosen), "sets": universe})
+    several = [
+        _mals_metric("Multi_MALS", together, train, test, single=False),
+        *(_directional_metric("Multi", d, together, train, test, single=False) for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)),
+    ]
+    singletons = one_by_one[0].sets
+    all_metrics = [Metric(m.name, m.family, singletons, m.signed, m.baseline) for m in one_by_one] + several
+    estimates = evaluate(all_metrics, train, test, pred, chosen)
+    return Audit(estimates, next(iter(estimates.values())).run)
+
+
+@takes_options
+def bias_scores(annotations: Annotations, **options: Any) -> Table:
+    """Bias scores of attribute sets in one table, with intervals: bias(m, g) = co(m, g) / Σ_g' co(m, g').
+
+    Parameters
+    ----------
+    annotations : Annotations
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Table
+        One row per set and group: ``set``, ``group``, ``count`` (co(m, g)), ``bias`` (NaN where no member of any group contains m),
+        ``low`` and ``high`` (NaN without replicates).
+
+    Raises
+    ------
+    InputError
+        An argument is wrong, or no set meets `min_count`.
+
+    References
+    ----------
+    J. Zhao et al., "Men Also Like Shopping", EMNLP 2017.
+
+    Examples
+    --------
+    >>> import askew
+    >>> table = askew.Annotations([[1], [1], [1], [0]], ["x", "y", "y", "y"], attribute_names=["tea"])
+    >>> print(askew.bias_scores(table))
+    set  group  count    bias  low  high
+    tea  x          1  0.3333    –     –
+    tea  y          2  0.6667    –     –
+    """
+    chosen = options_of("bias_scores", options)
+    sets = chosen.universe(chosen.sets or "singletons", annotations, None)
+    work = Pass.of(annotations, None, None, chosen)
+    columns: dict[str, list[npt.NDArray[Any]]] = {"count": [], "bias": [], "low": [], "high": []}
+    for _, tables in work.tiles(sets):
+        assert tables.train is not None
+        truth = tables.train.truth
+        bias = metrics.bias_score(truth)
+        low, high = confidence_interval(bias[0], bias[1:], chosen.method, chosen.confidence_level)
+        for name, values in [("count", truth.co_set_group[0]), ("bias", bias[0]), ("low", low), ("high", high)]:
+            columns[name].append(values.ravel())
+    q = len(annotations.group_names)
+    return Table(
+        {
+            "set": np.repeat(np.array(sets.names, object), q),
+            "group": np.tile(np.array(annotations.group_names, object), len(sets)),
+            **{name: np.concatenate(parts) for name, parts in columns.items()},
+        }
+    )
+
+
+@takes_options
+def bootstrap(
+    statistic: Callable[[Tables], npt.ArrayLike],
+    train: Annotations | None = None,
+    test: Annotations | None = None,
+    pred: Annotations | None = None,
+    **options: Any,
+) -> Estimate:
+    """Bootstrap a metric of your own.
+
+    Parameters
+    ----------
+    statistic : callable
+        Called with an object whose ``train`` and ``test`` are `Counts` (None for a table that is not given), for the sample and then for blocks
+        of replicates. Returns an array whose first axis is the replicate, like that of every array of counts: shape (R, …). It should be a
+        NumPy expression without a loop over replicates.
+    train, test, pred : Annotations, optional
+        At least one of `train` and `test`; `pred` needs `test`.
+    **options
+        Shared keywords.
+
+    Returns
+    -------
+    Estimate
+        ``value`` of shape (…), ``bootstrap_distribution`` of shape (…, B). `sets` are single attributes by default.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong; the statistic returns another shape.
+
+    Examples
+    --------
+    How much more often is recidivism predicted than it happens?
+
+    >>> import askew
+    >>> train, test, pred = askew.datasets.load_compas("sex")
+    >>> def surplus(counts):
+    ...     return counts.test.predicted_attributes.co_set[:, 0] / counts.test.truth.co_set[:, 0]
+    >>> estimate = askew.bootstrap(surplus, test=test, pred=pred, n_resamples=200, rng=0)
+    >>> estimate.bootstrap_distribution.shape
+    (200,)
+    """
+    chosen = options_of("bootstrap", options)
+    if train is None and test is None:
+        raise InputError("bootstrap() needs a table: train, test or both")
+    if pred is not None and test is None:
+        raise InputError("pred are predictions for the instances of test: pass test as well")
+    if chosen.signed is not None:
+        raise InputError("signed does not concern a statistic of your own")
+    tables = [table for table in (train, test) if table is not None]
+    sets = chosen.universe(chosen.sets or "singletons", tables[0], tables[-1] if len(tables) > 1 else None)
+    work = Pass.of(train, test, pred, chosen)
+    value, replicates = bootstrap_values(statistic, work, sets)
+    return Estimate(getattr(statistic, "__name__", "statistic"), value[()], work.run(), replicates)
+
+
+def _single(metric: Metric, train: Annotations, test: Annotations, pred: Annotations, options: Options) -> Estimate:
+    return evaluate([metric], train, test, pred, options)[metric.name]
+
+
+def _mals_metric(name: str, options: Options, train: Annotations, test: Annotations, *, single: bool) -> Metric:
+    default = "singletons" if single else options.chosen_convention.sets
+    sets = options.universe(default if options.sets is None else options.sets, train, test)
+    return Metric(name, "mals", sets, single if options.signed is None else options.signed)
+
+
+def _directional_metric(name: str, direction: str, options: Options, train: Annotations, test: Annotations, *, single: bool) -> Metric:
+    direction = direction.replace("→", "->") if isinstance(direction, str) else direction
+    if direction not in DIRECTIONS:
+        raise InputError(f"direction must be one of {tuple(DIRECTIONS)}, not {direction!r}")
+    family, convention = DIRECTIONS[direction], options.chosen_convention
+    default = "singletons" if single else convention.sets
+    sets = options.universe(default if options.sets is None else options.sets, train, test)
+    arrow = {("BiasAmp", True): "A->T", ("BiasAmp", False): "T->A", ("Multi", True): "G->M", ("Multi", False): "M->G"}
+    baseline = convention.single_baseline if single else convention.multi_baseline
+    title = f"{name}_{arrow[name, family == GROUP_TO_ATTRIBUTE]}"
+    return Metric(title, family, sets, single if options.signed is None else options.signed, baseline)

@@ -1,0 +1,19 @@
+"""Which backend runs: choice, and a report of what can run and why."""
+
+from __future__ import annotations
+
+from askew.engine.choice import choose, show_config, threads
+from askew.engine.protocol import Draws, Engine, Itemsets, MiningTable, Monitor, TooManySets, words_for
+
+__all__ = [
+    "Draws",
+    "Engine",
+    "Itemsets",
+    "MiningTable",
+    "Monitor",
+    "TooManySets",
+    "choose",
+    "show_config",
+    "threads",
+    "words_for",
+]

@@ -1,0 +1,120 @@
+"""Choice of the backend and of the number of threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import warnings
+from functools import cache
+
+from askew.engine.protocol import Engine
+from askew.engine.reference import ReferenceEngine
+from askew.errors import AskewWarning, BackendError, InputError
+
+BACKENDS = ("native", "numpy")
+
+
+@cache
+def _native() -> Engine:
+    """The compiled engine, or `BackendError` with the reason."""
+    try:
+        from askew.engine.native import NativeEngine
+    except ImportError as error:
+        raise BackendError(
+            f"backend 'native' cannot run: the compiled extension askew._core is missing ({error}). It is built when a C++20 compiler "
+            "(GCC 11, Clang 14 or later) is found: install one, then `pip install --force-reinstall --no-cache-dir askew`. "
+            "`pip install -v` shows what went wrong."
+        ) from error
+    return NativeEngine()
+
+
+@cache
+def _reference() -> Engine:
+    return ReferenceEngine()
+
+
+@cache
+def _fallback(reason: str) -> Engine:
+    """The slow engine, saying once that it is taken."""
+    warnings.warn(f"askew runs on its slow NumPy backend. {reason}", AskewWarning, stacklevel=4)
+    return _reference()
+
+
+def choose(backend: str = "auto") -> Engine:
+    """The engine of a backend's name.
+
+    "auto" is ``ASKEW_BACKEND`` if that is set, else the compiled engine, else NumPy with a warning. A named backend never falls back.
+
+    Raises
+    ------
+    InputError
+        No such backend.
+    BackendError
+        The named backend cannot run here.
+    """
+    if backend == "auto":
+        backend = os.environ.get("ASKEW_BACKEND", "auto")
+    if backend == "native":
+        return _native()
+    if backend == "numpy":
+        return _reference()
+    if backend == "auto":
+        try:
+            return _native()
+        except BackendError as error:
+            return _fallback(str(error))
+    raise InputError(f"no backend {backend!r}: choose 'auto', {', '.join(map(repr, BACKENDS))}")
+
+
+def threads(n_threads: int | None = None) -> int:
+    """Number of threads to use: the argument, else ``ASKEW_NUM_THREADS``, else the processors this process may run on."""
+    given: object = n_threads
+    if n_threads is None:
+        given = os.environ.get("ASKEW_NUM_THREADS")
+        if given is None:
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        number = int(str(given))
+    except ValueError:
+        number = 0
+    if isinstance(n_threads, bool) or not 1 <= number <= 4096:
+        source = "n_threads" if n_threads is not None else "ASKEW_NUM_THREADS"
+        raise InputError(f"{source} must be a whole number from 1 to 4096, not {given!r}")
+    return number
+
+
+def show_config() -> None:
+    """Print the version, the SIMD level, the number of threads, and which backends run here and which do not, and why."""
+    print(config_text())
+
+
+def config_text() -> str:
+    """What `show_config` prints."""
+    import numpy
+
+    from askew import __version__
+
+    lines = [
+        f"askew {__version__}  (Python {platform.python_version()}, NumPy {numpy.__version__}, {sys.platform} {platform.machine()})",
+        f"threads: {threads()}",
+        "backends:",
+    ]
+    try:
+        from askew import _core
+
+        _native()
+        levels = ", ".join(_core.simd_levels())
+        lines.append(f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)")
+    except (BackendError, ImportError) as error:
+        lines.append(f"  native   does not run: {error}")
+    lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")
+    lines.append(f"'auto' takes: {os.environ.get('ASKEW_BACKEND') or _auto_name()}")
+    return "\n".join(lines)
+
+
+def _auto_name() -> str:
+    try:
+        return _native().name
+    except BackendError:
+        return "numpy"

@@ -1,0 +1,67 @@
+"""The compiled kernels (csrc), behind the engine protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from askew import _core
+from askew.engine.protocol import Draws, Int32, Int64, Itemsets, MiningTable, Monitor, TooManySets, UInt8, Words
+
+
+class NativeEngine:
+    """C++ kernels for the SIMD level of this processor, with threads, the GIL released."""
+
+    name = "native"
+
+    def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
+        if values.shape[1] > 1 and values.strides[1] != 1:
+            values = np.ascontiguousarray(values)
+        return _core.pack(values, n_threads)
+
+    def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
+        return _core.pack_sparse(offsets, indices, n_columns, n_threads)
+
+    def patterns(self, columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]:
+        return _core.patterns(columns, n, n_threads)
+
+    def mine(
+        self, tables: Sequence[MiningTable], min_count: int, max_size: int, max_sets: int, n_threads: int, monitor: Monitor | None
+    ) -> Itemsets:
+        found = _core.mine([tuple(table) for table in tables], min_count, max_size, max_sets, n_threads, monitor)
+        if found is None:
+            raise TooManySets
+        return Itemsets(*found)
+
+    def count(
+        self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None
+    ) -> Int64:
+        return _core.count(list(columns), n, itemsets.items, itemsets.offsets, n_threads, monitor)
+
+    def resample(
+        self,
+        columns: Sequence[Words],
+        n: int,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        _core.resample(
+            list(columns),
+            n,
+            itemsets.items,
+            itemsets.offsets,
+            draws.distribution,
+            draws.seed,
+            draws.table,
+            draws.first_row,
+            replicates.start,
+            replicates.stop,
+            out,
+            n_threads,
+            monitor,
+        )

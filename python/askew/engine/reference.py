@@ -1,0 +1,150 @@
+"""The kernels in plain NumPy: what every other backend must equal, and what runs where nothing was compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from askew.engine.protocol import (
+    Draws,
+    Int32,
+    Int64,
+    Itemsets,
+    MiningTable,
+    Monitor,
+    TooManySets,
+    UInt8,
+    Words,
+    words_for,
+)
+from askew.engine.weights import weights
+
+_CHUNK_VALUES = 1 << 22  # temporaries of about this many elements
+
+
+class ReferenceEngine:
+    """NumPy only. Exact, slow, and single-threaded but for the BLAS."""
+
+    name = "numpy"
+
+    def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
+        n, p = values.shape
+        packed = np.zeros((p, words_for(n) * 8), np.uint8)
+        wrong = values > 1
+        if wrong.any():
+            return packed.view(np.uint64), int(np.flatnonzero(wrong)[0])
+        bits = np.packbits(values.T, axis=1, bitorder="little")
+        packed[:, : bits.shape[1]] = bits
+        return _as_words(packed), -1
+
+    def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
+        n = len(offsets) - 1
+        packed = np.zeros((n_columns, words_for(n) * 8), np.uint8)
+        rows = np.repeat(np.arange(n), np.diff(offsets))
+        known = indices >= 0
+        rows, columns = rows[known], indices[known]
+        np.bitwise_or.at(packed, (columns, rows // 8), (1 << (rows % 8)).astype(np.uint8))
+        return _as_words(packed)
+
+    def patterns(self, columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]:
+        rows = np.packbits(_unpack(columns, 0, n).T, axis=1) if len(columns) else np.zeros((n, 1), np.uint8)
+        if n == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        _, first, multiplicity = np.unique(rows, axis=0, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        return first[order].astype(np.int64), multiplicity[order].astype(np.int64)
+
+    def mine(
+        self, tables: Sequence[MiningTable], min_count: int, max_size: int, max_sets: int, n_threads: int, monitor: Monitor | None
+    ) -> Itemsets:
+        def frequent(bitmaps: list[npt.NDArray[np.uint64]]) -> bool:
+            for bitmap, table in zip(bitmaps, tables, strict=True):
+                masked = bitmap[None] if table.masks is None else bitmap & table.masks
+                if (np.bitwise_count(masked).sum(axis=1, dtype=np.int64) < min_count).any():
+                    return False
+            return True
+
+        columns = range(len(tables[0].columns)) if max_size > 0 else range(0)
+        singles = [(c,) for c in columns if frequent([t.columns[c] for t in tables])]
+        found: list[tuple[int, ...]] = list(singles)
+        level = {single: [t.columns[single[0]] for t in tables] for single in singles}
+        while level and len(next(iter(level))) < max_size and len(found) <= max_sets:
+            longer = {}
+            for prefix, bitmaps in level.items():
+                for (extra,) in singles:
+                    if extra > prefix[-1]:
+                        both = [b & t.columns[extra] for b, t in zip(bitmaps, tables, strict=True)]
+                        if frequent(both):
+                            longer[(*prefix, extra)] = both
+                if len(found) + len(longer) > max_sets:
+                    raise TooManySets
+                if monitor is not None:
+                    monitor(0, 1)
+            found.extend(longer)
+            level = longer
+        if len(found) > max_sets:
+            raise TooManySets
+        sizes = [len(itemset) for itemset in found]
+        items = np.array([column for itemset in found for column in itemset], np.int32)
+        return Itemsets(items, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+
+    def count(
+        self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None
+    ) -> Int64:
+        stacked = _stack(columns)
+        counts = np.empty(len(itemsets), np.int64)
+        for s in range(len(itemsets)):
+            chosen = itemsets.items[itemsets.offsets[s] : itemsets.offsets[s + 1]]
+            counts[s] = np.bitwise_count(np.bitwise_and.reduce(stacked[chosen], axis=0)).sum() if len(chosen) else n
+            if monitor is not None and s % 1024 == 0:
+                monitor(s, len(itemsets))
+        return counts
+
+    def resample(
+        self,
+        columns: Sequence[Words],
+        n: int,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        stacked = _stack(columns)
+        step = max(64, _CHUNK_VALUES // max(1, len(itemsets) + 4 * len(replicates)) // 64 * 64)
+        for begin in range(0, n, step):
+            end = min(n, begin + step)
+            members = _members(_unpack(stacked, begin, end), itemsets)
+            rows = np.arange(begin, end, dtype=np.uint64) + np.uint64(draws.first_row)
+            drawn = weights(draws.distribution, draws.seed, draws.table, rows, replicates)
+            # float64 sums of integers are exact below 2**53, and go through the BLAS
+            out += (drawn.astype(np.float64).T @ members.astype(np.float64).T).astype(np.int64)
+            if monitor is not None:
+                monitor(end, n)
+
+
+def _as_words(packed: UInt8) -> Words:
+    return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def _stack(columns: Sequence[Words]) -> Words:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _unpack(columns: Words, begin: int, end: int) -> UInt8:
+    """Rows begin to end (begin a multiple of 64) of packed columns, shape (n_columns, end - begin)."""
+    words = np.ascontiguousarray(columns[:, begin // 64 : -(-end // 64)]).astype("<u8", copy=False)
+    return np.unpackbits(words.view(np.uint8), axis=1, count=end - begin, bitorder="little")
+
+
+def _members(bits: UInt8, itemsets: Itemsets) -> npt.NDArray[np.bool_]:
+    """Which of the rows contain each itemset, shape (S, rows)."""
+    members = np.ones((len(itemsets), bits.shape[1]), bool)
+    sizes = np.diff(itemsets.offsets)
+    for position in range(int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > position)
+        members[longer] &= bits[itemsets.items[itemsets.offsets[longer] + position]].astype(bool)
+    return members

@@ -1,0 +1,308 @@
+"""One pass from tables to estimates: count a tile of attribute sets in all replicates, apply the formulas, keep sums, go on.
+
+Tiles are as large as the memory allows. Replicates are shared by all metrics, and row weights depend on neither tile nor block, so that the
+integers are the same for any budget.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from askew import metrics
+from askew.annotations import Annotations
+from askew.conventions import Convention
+from askew.counts import Counts, CountingPlan, Resampling, View, kernel_bytes
+from askew.errors import AskewWarning, InputError
+from askew.intervals import confidence_interval, standard_error
+from askew.metrics import Cells, Totals
+from askew.options import Options
+from askew.progress import part_of, progress_monitor
+from askew.randomness import seed_of
+from askew.results import CellValues, Estimate, Run
+from askew.sets import AttributeSets
+
+Floats = npt.NDArray[np.float64]
+
+_TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
+_SUM_BYTES = 7 * 64  # of one itemset in the resampling kernel, per thread
+FEW_SUPPORT = 10
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of SPEC's table: a family of Δ, a universe, and how cells contribute."""
+
+    name: str
+    family: str  # "mals", "group->attribute" or "attribute->group"
+    sets: AttributeSets
+    signed: bool
+    baseline: str = "train"  # of the directional families
+
+    def cells(self, train: View, test: Counts, part: slice, convention: Convention) -> Cells:
+        """The metric's formula on the counts of some sets."""
+        if self.family == "mals":
+            return metrics.mals_cells(train, _part(test.prediction, part), signed=self.signed)
+        baseline = train if self.baseline == "train" else _part(test.truth, part)
+        if self.family == "group->attribute":
+            terms = metrics.set_given_group(baseline), metrics.set_given_group(_part(test.predicted_attributes, part))
+        else:
+            terms = metrics.group_given_set(baseline), metrics.group_given_set(_part(test.predicted_groups, part))
+        sign = np.ones(1, np.int8)
+        if self.signed:
+            sign = metrics.correlation_sign(train)
+            if convention.tie == "uncorrelated":
+                sign = np.where(sign > 0, 1, -1).astype(np.int8)
+        return metrics.directional_cells(*terms, sign, signed=self.signed)
+
+
+class Tables(NamedTuple):
+    """Counts of the training table and of the test table with its predictions; None where there is no such table."""
+
+    train: Counts | None
+    test: Counts | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The tables of a call, and how they are counted under its options."""
+
+    train: CountingPlan | None
+    test: CountingPlan | None
+    options: Options
+    seed: int
+
+    @classmethod
+    def of(cls, train: Annotations | None, test: Annotations | None, pred: Annotations | None, options: Options) -> Pass:
+        """The pass, or `InputError` if the tables do not belong together."""
+        if train is not None and test is not None:
+            train.check_same_names(test)
+        return cls(
+            None if train is None else CountingPlan.of(train, None, "train"),
+            None if test is None else CountingPlan.of(test, pred, "test"),
+            options,
+            seed_of(options.rng),
+        )
+
+    @property
+    def plans(self) -> dict[str, CountingPlan]:
+        return {name: plan for name, plan in [("train", self.train), ("test", self.test)] if plan is not None}
+
+    def run(self) -> Run:
+        """The record of this pass."""
+        from askew import __version__
+
+        options = self.options
+        return Run(
+            version=__version__,
+            backend=options.engine.name,
+            convention=str(options.chosen_convention),
+            n_train=self.train and self.train.annotations.n,
+            n_test=self.test and self.test.annotations.n,
+            n_resamples=int(options.n_resamples),
+            weights=options.weights,
+            seed=self.seed,
+            resample=tuple(options.resample),
+            method=options.method,
+            confidence_level=float(options.confidence_level),
+        )
+
+    def count(self, sets: AttributeSets, replicates: range, monitor: Any, *, sample: bool = True) -> Tables:
+        """Counts of both tables; a table that is not resampled has the sample only."""
+        counts: dict[str, Counts | None] = {"train": None, "test": None}
+        for number, (name, plan) in enumerate(self.plans.items()):
+            varies = name in self.options.resample
+            counts[name] = plan.run(
+                sets,
+                Resampling(self.options.weights, self.seed, name, self.options.n_resamples),
+                replicates if varies else range(0),
+                self.options.engine,
+                self.options.chosen_threads,
+                part_of(monitor, number, len(self.plans)),
+                sample=sample or not varies,
+            )
+        return Tables(**counts)
+
+    def tiles(self, sets: AttributeSets) -> Iterator[tuple[slice, Tables]]:
+        """All replicates of a slice of the sets at a time."""
+        step = self._tile(1 + self.options.n_resamples)
+        starts = range(0, len(sets), step)
+        with progress_monitor(self.options.progress) as monitor:
+            for number, start in enumerate(starts):
+                part = slice(start, min(start + step, len(sets)))
+                yield part, self.count(sets[part], range(self.options.n_resamples), part_of(monitor, number, len(starts)))
+
+    def blocks(self, sets: AttributeSets) -> Iterator[Tables]:
+        """All sets at a time: first the sample, then blocks of replicates."""
+        block = self._bytes() // max(1, self._bytes_per_set() * len(sets))
+        if block < 1:
+            raise InputError(
+                f"the counts of {len(sets):,} sets in one replicate take more than max_memory={self.options.max_memory:,} bytes: "
+                "raise it, or take fewer sets"
+            )
+        block = block // 128 * 128 or block  # whole blocks of the kernel where possible
+        starts = range(0, self.options.n_resamples, block)
+        with progress_monitor(self.options.progress) as monitor:
+            yield self.count(sets, range(0), None)
+            for number, start in enumerate(starts):
+                replicates = range(start, min(start + block, self.options.n_resamples))
+                yield self.count(sets, replicates, part_of(monitor, number, len(starts)), sample=False)
+
+    def _bytes(self) -> int:
+        return self.options.max_memory - kernel_bytes(self.options.max_memory)
+
+    def _bytes_per_set(self) -> int:
+        q = max(len(plan.group_names) for plan in self.plans.values())
+        return sum(plan.bytes_per_set for plan in self.plans.values()) + 8 * q * _TEMPORARIES
+
+    def _tile(self, n_rows: int) -> int:
+        sums = sum(plan.bytes_per_set // 8 for plan in self.plans.values()) * _SUM_BYTES * self.options.chosen_threads
+        return max(1, self._bytes() // (self._bytes_per_set() * n_rows + sums))
+
+
+def evaluate(chosen: list[Metric], train: Annotations, test: Annotations, pred: Annotations, options: Options) -> dict[str, Estimate]:
+    """Estimates of the metrics, from one pass over the tables."""
+    if len(train.group_names) < 2:
+        raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")
+    work = Pass.of(train, test, pred, options)
+    convention = options.chosen_convention
+    universes: list[AttributeSets] = []
+    for metric in chosen:
+        if not any(metric.sets is sets for sets in universes):
+            universes.append(metric.sets)
+    joined = universes[0] if len(universes) == 1 else universes[0] + universes[1]
+    begins = {id(sets): sum(map(len, universes[:i])) for i, sets in enumerate(universes)}
+    sums = {metric.name: _Sums(metric, convention, options) for metric in chosen}
+    for tile, tables in work.tiles(joined):
+        assert tables.train is not None
+        assert tables.test is not None
+        train_view = tables.train.truth
+        if convention.empty_rows == "dropped":
+            train_view = train_view._replace(n=tables.train.n_annotated)
+        for metric in chosen:
+            begin = begins[id(metric.sets)]
+            low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
+            if low < high:
+                part = slice(low - tile.start, high - tile.start)
+                sums[metric.name].add(metric.cells(_part(train_view, part), tables.test, part, convention))
+                sums[metric.name].supports.append(tables.test.truth.co_set[0, part])
+    run = work.run()
+    _warn(options, list(sums.values()))
+    return {name: total.estimate(run, train.group_names) for name, total in sums.items()}
+
+
+@dataclass
+class _Sums:
+    """What is kept of a metric from tile to tile."""
+
+    metric: Metric
+    convention: Convention
+    options: Options
+    totals: Totals | None = None
+    noise: float = 0.0
+    per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
+    supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
+
+    def add(self, cells: Cells) -> None:
+        in_mals = self.metric.family == "mals"
+        new = metrics.totals(cells, undefined_is_zero=in_mals and self.convention.undefined_mals == "zero")
+        self.totals = new if self.totals is None else metrics.merge(self.totals, new)
+        delta, replicates = cells.delta[0], cells.delta[1:]
+        interval = confidence_interval(delta, replicates, self.options.method, self.options.confidence_level)
+        self.per_cell.append((cells.baseline[0], cells.predicted[0], delta, *interval))
+        if not self.metric.signed and len(replicates):
+            spread = standard_error(replicates)
+            self.noise += float(np.sum(spread, where=~np.isnan(spread) & ~np.isnan(delta))) * math.sqrt(2 / math.pi)
+
+    @property
+    def n_undefined(self) -> int:
+        return int(sum(np.isnan(delta).sum() for _, _, delta, _, _ in self.per_cell))
+
+    def estimate(self, run: Run, group_names: tuple[str, ...]) -> Estimate:
+        assert self.totals is not None
+        n_sets, absolute = len(self.metric.sets), not self.metric.signed
+        if self.metric.family == "mals":
+            values, n_terms = metrics.mean_over_sets(self.totals, n_sets), n_sets
+        else:
+            values, n_terms = metrics.mean_over_cells(self.totals), int(self.totals.n_contributions[0])
+        variances = metrics.variance(self.totals)
+        per_cell = [np.concatenate(arrays) for arrays in zip(*self.per_cell, strict=True)]
+        return Estimate(
+            name=self.metric.name,
+            value=float(values[0]),
+            run=run,
+            bootstrap_distribution=values[1:],
+            variance=float(variances[0]),
+            variance_distribution=variances[1:],
+            n_sets=n_sets,
+            n_undefined=self.n_undefined,
+            noise_floor=self.noise / n_terms if absolute and run.n_resamples and n_terms else math.nan,
+            absolute=absolute,
+            cell_values=CellValues(self.metric.sets, group_names, *per_cell),
+        )
+
+
+def bootstrap_values(statistic: Callable[[Tables], npt.ArrayLike], work: Pass, sets: AttributeSets) -> tuple[Floats, Floats]:
+    """Value of a user's statistic, shape (…), and of its replicates, shape (…, B)."""
+    blocks = []
+    for tables in work.blocks(sets):
+        n_rows = max(len(counts) for counts in tables if counts is not None)
+        whole = Tables(*(None if counts is None else _repeated(counts, n_rows) for counts in tables))
+        values = np.asarray(statistic(whole), dtype=np.float64)
+        if values.ndim == 0 or values.shape[0] != n_rows:
+            raise InputError(
+                f"the statistic must return an array with the replicates first: expected shape ({n_rows}, …), got {values.shape}"
+            )
+        if blocks and values.shape[1:] != blocks[0].shape[1:]:
+            raise InputError(f"the statistic returned shapes {blocks[0].shape} and {values.shape}")
+        blocks.append(values)
+    replicates = np.concatenate([np.empty((0, *blocks[0].shape[1:])), *blocks[1:]])
+    return blocks[0][0], np.moveaxis(replicates, 0, -1)
+
+
+def _part(view: View, part: slice) -> View:
+    """The counts of a slice of the sets."""
+    return View(view.co_set_group[:, part], view.co_set[:, part], view.co_group, view.n)
+
+
+def _repeated(counts: Counts, n_rows: int) -> Counts:
+    """A table that is not resampled, seen as if each replicate held it again."""
+    if len(counts) == n_rows:
+        return counts
+    arrays = {name: np.broadcast_to(array, (n_rows, *array.shape[1:])) for name, array in counts._arrays.items()}
+    return Counts(counts.sets, counts.group_names, counts.resampling, counts.rows, arrays)
+
+
+def _warn(options: Options, sums: list[_Sums]) -> None:
+    """Say when a number is of little worth."""
+
+    def warn(text: str) -> None:
+        warnings.warn(text, AskewWarning, stacklevel=5)
+
+    tail = (1 - options.confidence_level) / 2
+    if 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
+        warn(
+            f"{options.n_resamples} replicates are too few for a {options.confidence_level:.6g} interval: take at least {math.ceil(2.5 / tail - 1e-6)}"
+        )
+    for total in sums:
+        n_cells = sum(delta.size for _, _, delta, _, _ in total.per_cell)
+        if total.n_undefined * 2 > n_cells:
+            warn(f"{total.metric.name}: {total.n_undefined:,} of {n_cells:,} cells are undefined, for their denominator is 0")
+    seen: list[AttributeSets] = []
+    for total in sums:
+        if any(total.metric.sets is sets for sets in seen):
+            continue
+        seen.append(total.metric.sets)
+        supports = np.concatenate(total.supports)
+        n_rare = int((supports < FEW_SUPPORT).sum())
+        if n_rare * 2 > len(supports):
+            warn(
+                f"{n_rare:,} of {len(supports):,} attribute sets are contained in fewer than {FEW_SUPPORT} test instances: "
+                "what they seem to amplify is mostly sampling noise. Raise min_count, or read value beside noise_floor"
+            )

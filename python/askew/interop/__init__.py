@@ -1,0 +1,37 @@
+"""What users have → packed columns of bits. No other room knows what a DataFrame is.
+
+``columns``  one column of whatever library: a NumPy array or an Arrow array from here on
+``tables``   DataFrames, streams and files: the columns that are needed, by name
+``names``    what becomes a name, and what counts as missing
+``binary``   0/1 arrays, sparse matrices and columns → packed columns
+``labels``   one label per instance → packed columns
+``tags``     one list of tags per instance → packed columns
+``ids``      ids of instances, and the order that aligns two tables
+
+NumPy alone is enough for arrays, lists and SciPy's sparse matrices; pyarrow and narwhals are imported when
+first needed. Rows are counted from 0 in every message.
+"""
+
+from __future__ import annotations
+
+from askew.interop.binary import Packed, pack_columns, pack_matrix
+from askew.interop.ids import align_by_id, as_ids
+from askew.interop.labels import pack_groups, pack_labels
+from askew.interop.names import as_names
+from askew.interop.tables import columns_of, read_parquet, read_table
+from askew.interop.tags import pack_tags
+
+__all__ = [
+    "Packed",
+    "align_by_id",
+    "as_ids",
+    "as_names",
+    "columns_of",
+    "pack_columns",
+    "pack_groups",
+    "pack_labels",
+    "pack_matrix",
+    "pack_tags",
+    "read_parquet",
+    "read_table",
+]

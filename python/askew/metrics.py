@@ -1,0 +1,158 @@
+"""The formulas of the papers, on counts.
+
+Every function takes counts whose first axis is the replicate (0 is the sample itself): co(m, g) of shape (R, |M|, |G|), co(m) of shape
+(R, |M|), co(g) of shape (R, |G|) and n of shape (R,). An undefined value is NaN.
+
+References
+----------
+.. [1] J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias Amplification using
+   Corpus-level Constraints", EMNLP 2017.
+.. [2] A. Wang, O. Russakovsky, "Directional Bias Amplification", ICML 2021.
+.. [3] D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class JointCounts(Protocol):
+    """Co-occurrences of attribute sets and groups in one table, or of one side's attributes with the other side's groups."""
+
+    @property
+    def co_set_group(self) -> Ints: ...
+    @property
+    def co_set(self) -> Ints: ...
+    @property
+    def co_group(self) -> Ints: ...
+    @property
+    def n(self) -> Ints: ...
+
+
+def divide(numerator: Ints, denominator: Ints) -> Floats:
+    """Quotient, NaN where the denominator is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.divide(numerator, denominator)
+
+
+def bias_score(counts: JointCounts) -> Floats:
+    """bias(m, g) = co(m, g) / Σ_g' co(m, g')   [1]_."""
+    return divide(counts.co_set_group, counts.co_set_group.sum(axis=2, keepdims=True))
+
+
+def group_given_set(counts: JointCounts) -> Floats:
+    """P(g | m) = co(m, g) / co(m)."""
+    return divide(counts.co_set_group, counts.co_set[:, :, None])
+
+
+def set_given_group(counts: JointCounts) -> Floats:
+    """P(m | g) = co(m, g) / co(g)."""
+    return divide(counts.co_set_group, counts.co_group[:, None, :])
+
+
+def exceeds_uniform(counts: JointCounts) -> npt.NDArray[np.bool_]:
+    """bias(m, g) > 1/|G|, compared on integers: |G| co(m, g) > Σ_g' co(m, g')."""
+    co = counts.co_set_group
+    return co * co.shape[2] > co.sum(axis=2, keepdims=True)
+
+
+def correlation_sign(counts: JointCounts) -> npt.NDArray[np.int8]:
+    """Sign of P(g, m) − P(g) P(m), compared on integers: n co(m, g) against co(m) co(g). Positive is y_gm = 1 of [2]_."""
+    n, co_set, co_group = counts.n[:, None, None], counts.co_set[:, :, None], counts.co_group[:, None, :]
+    if int(counts.n.max()) ** 2 >= 2**63:  # the products would not fit 64 bits: Python's integers do
+        n, co_set = n.astype(object), co_set.astype(object)
+    together, apart = n * counts.co_set_group, co_set * co_group
+    return (together > apart).astype(np.int8) - (together < apart).astype(np.int8)
+
+
+class Cells(NamedTuple):
+    """One row per replicate, set and group: what is amplified, from where to where. All of shape (R, |M|, |G|)."""
+
+    baseline: Floats
+    predicted: Floats
+    delta: Floats  # NaN where undefined
+    contribution: Floats  # what the cell adds to the value: ±Δ or |Δ|, NaN where undefined
+
+
+def mals_cells(train: JointCounts, prediction: JointCounts, *, signed: bool) -> Cells:
+    """Δ_gm = 1[bias_train(m, g) > 1/|G|] (bias_pred(m, g) − bias_train(m, g))   [1]_, [3]_.
+
+    The contribution is Δ if `signed` (BA_MALS), else |Δ| (Multi_MALS).
+    """
+    baseline, predicted = bias_score(train), bias_score(prediction)
+    delta = predicted - baseline  # NaN where either is undefined
+    delta[np.broadcast_to(~exceeds_uniform(train), delta.shape) & ~np.isnan(delta)] = 0.0
+    return Cells(baseline, predicted, delta, delta if signed else np.abs(delta))
+
+
+def directional_cells(baseline: Floats, predicted: Floats, sign: npt.NDArray[np.int8], *, signed: bool) -> Cells:
+    """Δ_gm = P(m̂ | g) − P(m | g) or P(ĝ | m) − P(g | m)   [2]_, [3]_.
+
+    The contribution is y Δ + (1 − y)(−Δ) if `signed` (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y = 0, and 0 for a
+    cell that contributes nothing.
+    """
+    delta = predicted - baseline
+    return Cells(baseline, predicted, delta, sign * delta if signed else np.abs(delta))
+
+
+class Totals(NamedTuple):
+    """Sums over cells, each of shape (R,). Totals of disjoint cells merge with `merge`."""
+
+    n_contributions: Ints
+    contribution: Floats  # Σ of the contributions
+    n: Ints
+    mean: Floats  # of the Δ that enter the variance
+    squares: Floats  # Σ (Δ − mean)²
+
+
+def totals(cells: Cells, *, undefined_is_zero: bool) -> Totals:
+    """Sums over the cells of each replicate.
+
+    An undefined cell contributes nothing and is not counted in `n_contributions`; in the variance it stands as 0 if
+    `undefined_is_zero`, and is left out otherwise.
+    """
+    defined = ~np.isnan(cells.delta)
+    n_defined = defined.sum(axis=(1, 2), dtype=np.int64)
+    contribution = np.where(defined, cells.contribution, 0.0).sum(axis=(1, 2))
+    delta = np.where(defined, cells.delta, 0.0)
+    n = np.full_like(n_defined, delta[0].size) if undefined_is_zero else n_defined
+    mean = delta.sum(axis=(1, 2)) / np.maximum(n, 1)
+    deviation = delta - mean[:, None, None]
+    if not undefined_is_zero:
+        deviation[~defined] = 0.0
+    return Totals(n_defined, contribution, n, mean, np.square(deviation, out=deviation).sum(axis=(1, 2)))
+
+
+def merge(a: Totals, b: Totals) -> Totals:
+    """Totals of two disjoint lots of cells (Chan, Golub & LeVeque 1979 for the squares)."""
+    n = a.n + b.n
+    share = b.n / np.maximum(n, 1)
+    step = b.mean - a.mean
+    return Totals(
+        a.n_contributions + b.n_contributions,
+        a.contribution + b.contribution,
+        n,
+        a.mean + step * share,
+        a.squares + b.squares + np.square(step) * a.n * share,
+    )
+
+
+def mean_over_sets(sums: Totals, n_sets: int) -> Floats:
+    """(1/|M|) Σ_g Σ_m contribution: the value of the MALS family. Undefined cells count as 0; NaN if no cell is defined."""
+    return np.where(sums.n_contributions > 0, sums.contribution / n_sets, np.nan)
+
+
+def mean_over_cells(sums: Totals) -> Floats:
+    """(1/|G||M|) Σ_g Σ_m contribution over the defined cells: the value of the directional family. NaN if there is none."""
+    return np.where(sums.n_contributions > 0, sums.contribution / np.maximum(sums.n_contributions, 1), np.nan)
+
+
+def variance(sums: Totals) -> Floats:
+    """variance(Δ_gm) over cells, ddof 0   [3]_. NaN if no cell is defined."""
+    return np.where(sums.n_contributions > 0, sums.squares / np.maximum(sums.n, 1), np.nan)

@@ -1,0 +1,160 @@
+"""The keywords that every metric takes: defined, documented and checked once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+from askew.annotations import Annotations
+from askew.conventions import Convention, ConventionLike, convention_of
+from askew.counts import DEFAULT_MEMORY, check_memory, check_resampling
+from askew.engine import Engine, choose, threads
+from askew.errors import InputError
+from askew.intervals import check_interval
+from askew.progress import ProgressLike
+from askew.randomness import RNG
+from askew.sets import AttributeSets
+
+TEXT = """\
+    sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets, optional
+        The universe M of attribute sets, fixed on the original data. Default: each attribute alone for `mals` and `directional`, the convention's
+        universe for the multi-attribute metrics.
+    max_size : int, optional
+        Largest number of attributes of a set in a universe. Default: no limit.
+    min_count : int, default 1
+        How many instances of train, and of test, must contain a set of a universe.
+    support : {"any", "every"}, default "any"
+        Whether `min_count` is over all instances, or must be reached within each group ("subsets" only).
+    max_sets : int, default 1,000,000
+        A universe of more sets is an error.
+    convention : {"paper", "reference"} or Convention, default "paper"
+        Follow the text of the papers, or the code released with them.
+    signed : bool, optional
+        Let each cell contribute ±Δ (as `mals` and `directional` do by default), or |Δ| (as the multi-attribute metrics do).
+    n_resamples : int, default 0
+        Number of bootstrap replicates B. 0: no interval.
+    confidence_level : float, default 0.95
+        Between 0 and 1, exclusive.
+    method : {"percentile", "basic"}, default "percentile"
+        Kind of interval.
+    resample : {"train", "test"} or both, default ("train", "test")
+        Which tables the replicates vary. Test and predictions always share one resample.
+    weights : {"poisson", "poisson32"}, default "poisson"
+        Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms.
+    rng : int, numpy Generator, SeedSequence or None, default None
+        Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh seed, which ``run.seed`` tells.
+    backend : {"auto", "native", "numpy"}, default "auto"
+        What counts. A named backend never falls back to another.
+    n_threads : int, optional
+        Default: ``ASKEW_NUM_THREADS``, else every processor this process may use.
+    max_memory : int, default 1 GiB
+        Bytes of working memory, beside the tables and the result.
+    progress : bool or function, default False
+        True shows a bar (needs tqdm); a function is called with (work done, work in all).
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The checked keywords; `TEXT` documents them."""
+
+    sets: str | AttributeSets | list[Any] | None = None
+    max_size: int | None = None
+    min_count: int = 1
+    support: str = "any"
+    max_sets: int = 1_000_000
+    convention: ConventionLike = "paper"
+    signed: bool | None = None
+    n_resamples: int = 0
+    confidence_level: float = 0.95
+    method: str = "percentile"
+    resample: str | tuple[str, ...] = ("train", "test")
+    weights: str = "poisson"
+    rng: RNG = None
+    backend: str = "auto"
+    n_threads: int | None = None
+    max_memory: int = DEFAULT_MEMORY
+    progress: ProgressLike = False
+
+    def __post_init__(self) -> None:
+        check_resampling(self.n_resamples, self.weights)
+        check_interval(self.method, self.confidence_level)
+        check_memory(self.max_memory)
+        convention_of(self.convention)
+        if self.signed not in (None, True, False):
+            raise InputError(f"signed must be True, False or None, not {self.signed!r}")
+        tables = (self.resample,) if isinstance(self.resample, str) else tuple(self.resample)
+        if not tables or len(set(tables)) < len(tables) or not set(tables) <= {"train", "test"}:
+            raise InputError(f'resample must be "train", "test" or both, not {self.resample!r}')
+        object.__setattr__(self, "resample", tables)
+
+    @property
+    def chosen_convention(self) -> Convention:
+        return convention_of(self.convention)
+
+    @property
+    def engine(self) -> Engine:
+        return choose(self.backend)
+
+    @property
+    def chosen_threads(self) -> int:
+        return threads(self.n_threads)
+
+    def universe(self, kind: str | AttributeSets | list[Any], train: Annotations, test: Annotations | None) -> AttributeSets:
+        """The attribute sets that `kind` stands for, on these tables."""
+        if isinstance(kind, AttributeSets):
+            if kind.attribute_names != train.attribute_names:
+                raise InputError("the attribute sets are over other attributes than the annotations")
+            sets = kind
+        elif kind == "subsets":
+            sets = AttributeSets.subsets(
+                train, test, max_size=self.max_size, min_count=self.min_count, support=self.support, max_sets=self.max_sets,
+                backend=self.backend, n_threads=self.n_threads,
+            )  # fmt: skip
+        elif kind == "observed":
+            sets = AttributeSets.observed(
+                train, test, max_size=self.max_size, min_count=self.min_count, backend=self.backend, n_threads=self.n_threads
+            )
+        elif kind == "singletons":
+            sets = AttributeSets.singletons(train)
+        elif isinstance(kind, str):
+            raise InputError(f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}')
+        else:
+            try:
+                sets = AttributeSets(kind, train.attribute_names)
+            except TypeError as error:
+                raise InputError(f"sets must be a list of sets of attribute names: {error}") from error
+        if len(sets) == 0:
+            raise InputError("the list of attribute sets is empty")
+        if len(sets) > self.max_sets:
+            raise InputError(f"{len(sets):,} attribute sets are more than max_sets={self.max_sets:,}: lower max_size, raise min_count or max_sets")
+        return sets
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def takes_options(function: Function) -> Function:
+    """Shows the shared keywords in a function's signature and docstring: ``**options`` becomes what `Options` holds."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(Options)
+        if f.default is not MISSING and f.name not in signature.parameters
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    assert function.__doc__ is not None
+    function.__doc__ = inspect.cleandoc(function.__doc__).replace("**options\n    Shared keywords.\n", inspect.cleandoc(TEXT) + "\n")
+    return function
+
+
+def options_of(function_name: str, given: dict[str, Any]) -> Options:
+    """Checked options, or TypeError for a keyword that does not exist."""
+    known = {f.name for f in fields(Options)}
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{function_name}() got an unexpected keyword argument {name!r}")
+    return Options(**given)

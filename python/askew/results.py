@@ -1,0 +1,292 @@
+"""What a call gives back: an Estimate for a metric, an Audit for all of them."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from askew.intervals import ConfidenceInterval
+from askew.intervals import confidence_interval as interval_of
+from askew.intervals import standard_error as standard_error_of
+from askew.sets import AttributeSets
+from askew.tables import Table
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the numbers of a call were made: enough to make them again."""
+
+    version: str
+    backend: str
+    convention: str
+    n_train: int | None
+    n_test: int | None
+    n_resamples: int
+    weights: str
+    seed: int
+    resample: tuple[str, ...]
+    method: str
+    confidence_level: float
+
+
+@dataclass(frozen=True)
+class CellValues:
+    """Per set and group, of shape (|M|, |G|): the two terms of Δ, Δ itself, and its interval. NaN where undefined."""
+
+    sets: AttributeSets
+    group_names: tuple[str, ...]
+    baseline: Floats
+    predicted: Floats
+    delta: Floats
+    low: Floats
+    high: Floats
+
+    def table(self) -> Table:
+        """One row per set and group."""
+        q = len(self.group_names)
+        return Table(
+            {
+                "set": np.repeat(np.array(self.sets.names, object), q),
+                "group": np.tile(np.array(self.group_names, object), len(self.sets)),
+                "baseline": self.baseline.ravel(),
+                "predicted": self.predicted.ravel(),
+                "delta": self.delta.ravel(),
+                "low": self.low.ravel(),
+                "high": self.high.ravel(),
+            }
+        )
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Estimate:
+    """The value of a metric, with its bootstrap distribution and everything that follows from it.
+
+    ``float(estimate)`` is the value.
+
+    Attributes
+    ----------
+    name : str
+        The metric, as the papers write it.
+    value : float, or array of shape (…) from `bootstrap`
+    variance : float
+        Variance over cells of the signed Δ, ddof 0; NaN where the metric has none.
+    bootstrap_distribution : array of shape (…, B)
+        The value in each replicate; NaN where it is undefined.
+    variance_distribution : array of shape (B,)
+        The same of `variance`.
+    n_sets : int
+        |M|.
+    n_undefined : int
+        Cells of the |M||G| that have an empty denominator.
+    noise_floor : float
+        Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s √(2/π) in place of |Δ|,
+        with s the standard error of each cell. NaN without replicates, and for signed metrics.
+    run : Run
+        How it was computed.
+    """
+
+    name: str
+    value: Any
+    run: Run
+    bootstrap_distribution: Floats
+    variance: float = math.nan
+    variance_distribution: Floats = field(default_factory=lambda: np.empty(0))
+    n_sets: int = 0
+    n_undefined: int = 0
+    noise_floor: float = math.nan
+    absolute: bool = False
+    cell_values: CellValues | None = None
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    @property
+    def convention(self) -> str:
+        """Name or description of the convention."""
+        return self.run.convention
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that counted."""
+        return self.run.backend
+
+    @cached_property
+    def confidence_interval(self) -> ConfidenceInterval:
+        """``.low`` and ``.high`` of `value`; NaN without replicates."""
+        return self._interval(self.value, self.bootstrap_distribution)
+
+    @cached_property
+    def variance_confidence_interval(self) -> ConfidenceInterval:
+        """The same of `variance`."""
+        return self._interval(self.variance, self.variance_distribution)
+
+    @cached_property
+    def standard_error(self) -> Any:
+        """Standard deviation of the replicates, ddof 1."""
+        return standard_error_of(np.moveaxis(self.bootstrap_distribution, -1, 0))[()]
+
+    @property
+    def n_undefined_replicates(self) -> int:
+        """Replicates in which the value (any of the values) is undefined; they are left out of the interval."""
+        undefined = np.isnan(self.bootstrap_distribution)
+        return int(undefined.any(axis=tuple(range(undefined.ndim - 1))).sum())
+
+    @cached_property
+    def debiased(self) -> float:
+        """Metrics of |Δ|: 2·value − mean of the replicates, floored at 0, for sampling noise adds to |Δ|. NaN for signed metrics."""
+        if not self.absolute or np.isnan(self.bootstrap_distribution).all():
+            return math.nan
+        return max(0.0, 2 * float(self.value) - float(np.nanmean(self.bootstrap_distribution)))
+
+    @cached_property
+    def cells(self) -> Table:
+        """One row per set and group: both terms of Δ, Δ, and its interval."""
+        return Table({}) if self.cell_values is None else self.cell_values.table()
+
+    def _interval(self, value: Any, replicates: Floats) -> ConfidenceInterval:
+        interval = interval_of(value, np.moveaxis(replicates, -1, 0), self.run.method, self.run.confidence_level)
+        return ConfidenceInterval(*(end[()] for end in interval))
+
+    def to_dict(self, *, cells: bool = False) -> dict[str, Any]:
+        """Plain Python values, NaN as None; with one dictionary per cell if asked for."""
+        low, high = self.confidence_interval
+        variance_low, variance_high = self.variance_confidence_interval
+        values = {
+            "name": self.name,
+            "value": self.value,
+            "confidence_interval": {"low": low, "high": high},
+            "standard_error": self.standard_error,
+            "variance": self.variance,
+            "variance_confidence_interval": {"low": variance_low, "high": variance_high},
+            "noise_floor": self.noise_floor,
+            "debiased": self.debiased,
+            "n_sets": self.n_sets,
+            "n_undefined": self.n_undefined,
+            "n_undefined_replicates": self.n_undefined_replicates,
+            "run": vars(self.run),
+        }
+        if cells:
+            values["cells"] = self.cells.rows()
+        return {key: _plain(value) for key, value in values.items()}
+
+    def to_json(self, *, cells: bool = False, indent: int | None = 2) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict(cells=cells), indent=indent, allow_nan=False)
+
+    def __repr__(self) -> str:
+        if np.ndim(self.value):
+            return f"Estimate({self.name}: array of shape {np.shape(self.value)}, {self.run.n_resamples:,} replicates)"
+        lines = [f"{self.name} = {_number(self.value)}"]
+        if self.run.n_resamples:
+            low, high = self.confidence_interval
+            level = f"{100 * self.run.confidence_level:.6g} %"
+            lines[0] += f"  [{_number(low)}, {_number(high)}]"
+            lines.append(f"  {level} {self.run.method} interval of {self.run.n_resamples:,} replicates, seed {self.run.seed}")
+        if self.absolute and self.run.n_resamples:
+            lines.append(f"  from sampling noise alone: {_number(self.noise_floor)}; debiased value: {_number(self.debiased)}")
+        if self.n_sets:
+            lines.append(f"  variance {_number(self.variance)} over {self.n_sets:,} sets; {self.n_undefined:,} cells undefined; convention {self.convention}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>" + (self.cells._repr_html_() if self.cell_values is not None else "")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Audit(Mapping[str, Estimate]):
+    """Every metric of one audit: a mapping of names to `Estimate` objects that share their replicates."""
+
+    estimates: dict[str, Estimate]
+    run: Run
+
+    def __getitem__(self, name: str) -> Estimate:
+        return self.estimates[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.estimates)
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+    @cached_property
+    def table(self) -> Table:
+        """One row per metric."""
+        rows = self.estimates.values()
+        return Table(
+            {
+                "metric": np.array(list(self.estimates), object),
+                "value": [float(e) for e in rows],
+                "low": [float(e.confidence_interval.low) for e in rows],
+                "high": [float(e.confidence_interval.high) for e in rows],
+                "standard_error": [float(e.standard_error) for e in rows],
+                "variance": [e.variance for e in rows],
+                "noise_floor": [e.noise_floor for e in rows],
+                "debiased": [e.debiased for e in rows],
+                "n_sets": [e.n_sets for e in rows],
+                "n_undefined": [e.n_undefined for e in rows],
+                "n_undefined_replicates": [e.n_undefined_replicates for e in rows],
+            }
+        )
+
+    def to_dict(self, *, cells: bool = False) -> dict[str, Any]:
+        """Plain Python values, NaN as None."""
+        estimates = {name: estimate.to_dict(cells=cells) for name, estimate in self.estimates.items()}
+        for values in estimates.values():
+            del values["run"]
+        return {"run": _plain(vars(self.run)), "metrics": estimates}
+
+    def to_json(self, *, cells: bool = False, indent: int | None = 2) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict(cells=cells), indent=indent, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """The table as comma-separated text."""
+        return self.table.to_csv()
+
+    def _notes(self) -> list[str]:
+        run = self.run
+        lines = [f"{run.n_train:,} training and {run.n_test:,} test instances; convention {run.convention}; backend {run.backend}, askew {run.version}"]
+        if run.n_resamples:
+            lines.append(
+                f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} replicates of {' and '.join(run.resample)}, "
+                f"seed {run.seed}"
+            )
+            if any(e.absolute for e in self.estimates.values()):
+                lines.append("|Δ| metrics (Multi_…) are raised by sampling noise: compare them with noise_floor, and see debiased")
+        return lines
+
+    def __repr__(self) -> str:
+        shown = ["metric", "value", "low", "high", "variance", "noise_floor", "debiased", "n_sets", "n_undefined"]
+        return "\n".join([str(Table({name: self.table[name] for name in shown})), "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_() + "".join(f"<p>{html.escape(line)}</p>" for line in self._notes())
+
+
+def _number(value: Any) -> str:
+    return "undefined" if value != value else f"{float(value):.6g}"
+
+
+def _plain(value: Any) -> Any:
+    """Python's own types, NaN as None."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

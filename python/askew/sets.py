@@ -1,0 +1,303 @@
+"""Attribute sets m ⊆ A, and the universes M of them that the papers use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from askew.annotations import Annotations
+from askew.engine import Itemsets, MiningTable, TooManySets, choose, threads
+from askew.errors import InputError
+
+SEPARATOR = " & "
+
+
+class AttributeSets(Sequence[tuple[str, ...]]):
+    """A list of distinct, non-empty sets of attributes.
+
+    Parameters
+    ----------
+    sets : iterable of str or of iterables of str
+        The sets; a text alone is a set of one attribute.
+    attribute_names : sequence of str
+        The vocabulary.
+
+    Raises
+    ------
+    InputError
+        A set is empty, names an unknown attribute, names one twice, or stands twice in the list.
+
+    See Also
+    --------
+    AttributeSets.subsets, AttributeSets.observed, AttributeSets.singletons : the universes of the papers.
+
+    Examples
+    --------
+    >>> sets = AttributeSets([["computer", "keyboard"], "dog"], ["computer", "dog", "keyboard"])
+    >>> len(sets), sets[0]
+    (2, ('computer', 'keyboard'))
+    >>> sets.filter(lambda m: "dog" in m).names
+    ['dog']
+    """
+
+    __slots__ = ("attribute_names", "itemsets")
+
+    attribute_names: tuple[str, ...]
+    itemsets: Itemsets
+
+    def __init__(self, sets: Iterable[str | Iterable[str]], attribute_names: Sequence[str]) -> None:
+        column = {name: c for c, name in enumerate(attribute_names)}
+        found: dict[tuple[int, ...], None] = {}
+        for number, given in enumerate(sets):
+            names = [given] if isinstance(given, str) else list(given)
+            unknown = [name for name in names if name not in column]
+            if unknown:
+                raise InputError(f"set {number} names the attribute {unknown[0]!r}, which is not one of the {len(column)} attributes")
+            columns = tuple(sorted({column[name] for name in names}))
+            if not columns:
+                raise InputError(f"set {number} is empty")
+            if len(columns) < len(names):
+                raise InputError(f"set {number} names an attribute twice: {names}")
+            if columns in found:
+                raise InputError(f"set {number} stands twice in the list: {names}")
+            found[columns] = None
+        sizes = [len(columns) for columns in found]
+        items = np.array([c for columns in found for c in columns], np.int32)
+        self._set(Itemsets(items, np.cumsum([0, *sizes], dtype=np.int64)), attribute_names)
+
+    @classmethod
+    def _of(cls, itemsets: Itemsets, attribute_names: Sequence[str]) -> AttributeSets:
+        sets = cls.__new__(cls)
+        sets._set(itemsets, attribute_names)
+        return sets
+
+    def _set(self, itemsets: Itemsets, attribute_names: Sequence[str]) -> None:
+        self.attribute_names = tuple(attribute_names)
+        self.itemsets = itemsets
+
+    @classmethod
+    def subsets(
+        cls,
+        train: Annotations,
+        test: Annotations | None = None,
+        *,
+        max_size: int | None = None,
+        min_count: int = 1,
+        support: str = "any",
+        max_sets: int = 1_000_000,
+        backend: str = "auto",
+        n_threads: int | None = None,
+    ) -> AttributeSets:
+        """Every set of attributes that occurs together in train and in test.
+
+        Parameters
+        ----------
+        train, test : Annotations
+            Ground truth. Without `test`, train alone decides.
+        max_size : int, optional
+            Largest number of attributes of a set. Default: no limit.
+        min_count : int, default 1
+            How many instances of each table must contain a set.
+        support : {"any", "every"}, default "any"
+            Count over all instances, or demand `min_count` within each group.
+        max_sets : int, default 1,000,000
+            More sets than this are an error.
+        backend, n_threads
+            As in `audit`.
+
+        Returns
+        -------
+        AttributeSets
+            By size, then in the order of the attributes.
+
+        Raises
+        ------
+        InputError
+            No set meets `min_count`; there are more than `max_sets`; an argument out of range; train and test of different names.
+
+        References
+        ----------
+        D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+
+        Examples
+        --------
+        >>> from askew import Annotations
+        >>> train = Annotations([[1, 1], [1, 0]], ["a", "b"], attribute_names=["cup", "tea"])
+        >>> list(AttributeSets.subsets(train))
+        [('cup',), ('tea',), ('cup', 'tea')]
+        """
+        _check_limits(max_size, min_count, max_sets)
+        if support not in ("any", "every"):
+            raise InputError(f'support must be "any" or "every", not {support!r}')
+        tables = [train] if test is None else [train, test]
+        if test is not None:
+            train.check_same_names(test)
+        mining = [MiningTable(t.packed_attributes, t.packed_groups if support == "every" else None) for t in tables]
+        p = len(train.attribute_names)
+        try:
+            itemsets = choose(backend).mine(
+                mining, min_count, p if max_size is None else min(max_size, p), max_sets, threads(n_threads), None
+            )
+        except TooManySets:
+            raise InputError(
+                f"there are more than {max_sets:,} attribute sets of {'any size' if max_size is None else f'up to {max_size} attributes'} "
+                f"that at least {min_count} instances contain: lower max_size, raise min_count, or raise max_sets"
+            ) from None
+        return cls._nonempty(itemsets, train, min_count)
+
+    @classmethod
+    def observed(
+        cls,
+        train: Annotations,
+        test: Annotations | None = None,
+        *,
+        min_size: int = 1,
+        max_size: int | None = None,
+        min_count: int = 1,
+        backend: str = "auto",
+        n_threads: int | None = None,
+    ) -> AttributeSets:
+        """The distinct full label sets of training instances that test instances contain, as in the code released with the 2023 paper.
+
+        Parameters
+        ----------
+        train, test : Annotations
+            Ground truth. Without `test`, train alone decides.
+        min_size, max_size : int, optional
+            Smallest and largest number of attributes of a set. Default: 1, no limit.
+        min_count : int, default 1
+            How many train instances must have exactly this set, and how many test instances must contain it.
+        backend, n_threads
+            As in `audit`.
+
+        Returns
+        -------
+        AttributeSets
+            By size, then in the order of the attributes.
+
+        Raises
+        ------
+        InputError
+            As `subsets`.
+
+        Examples
+        --------
+        >>> from askew import Annotations
+        >>> train = Annotations([[1, 1], [0, 1], [0, 0]], ["a", "b", "b"], attribute_names=["cup", "tea"])
+        >>> list(AttributeSets.observed(train))
+        [('tea',), ('cup', 'tea')]
+        """
+        _check_limits(max_size, min_count, 1)
+        _check_limits(min_size, 1, 1)
+        engine, n_threads = choose(backend), threads(n_threads)
+        first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
+        first = first[multiplicity >= min_count]
+        bits = train.packed_attributes[:, first // 64] >> (first % 64).astype(np.uint64) & np.uint64(1)
+        sizes = bits.sum(axis=0, dtype=np.int64)
+        kept = (sizes >= min_size) & (sizes <= (bits.shape[0] if max_size is None else max_size))
+        bits, sizes = bits[:, kept].astype(bool), sizes[kept]
+        order = np.lexsort([*~bits[::-1], sizes])
+        itemsets = Itemsets(
+            np.nonzero(bits.T[order])[1].astype(np.int32), np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)])
+        )
+        if test is not None:
+            train.check_same_names(test)
+            counts = engine.count([test.packed_attributes], test.n, itemsets, n_threads, None)
+            itemsets = _select(itemsets, np.flatnonzero(counts >= min_count))
+        return cls._nonempty(itemsets, train, min_count)
+
+    @classmethod
+    def singletons(cls, annotations: Annotations) -> AttributeSets:
+        """Each attribute alone.
+
+        Examples
+        --------
+        >>> from askew import Annotations
+        >>> list(AttributeSets.singletons(Annotations([[1, 1]], ["a"], attribute_names=["cup", "tea"])))
+        [('cup',), ('tea',)]
+        """
+        p = len(annotations.attribute_names)
+        return cls._of(Itemsets(np.arange(p, dtype=np.int32), np.arange(p + 1, dtype=np.int64)), annotations.attribute_names)
+
+    @classmethod
+    def _nonempty(cls, itemsets: Itemsets, train: Annotations, min_count: int) -> AttributeSets:
+        if len(itemsets) == 0:
+            raise InputError(f"no attribute set reaches min_count={min_count} in train and in test: lower min_count")
+        return cls._of(itemsets, train.attribute_names)
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Number of attributes of each set, shape (len(self),)."""
+        return np.diff(self.itemsets.offsets)
+
+    @property
+    def names(self) -> list[str]:
+        """Each set as one text: its attributes, joined by " & "."""
+        return [SEPARATOR.join(names) for names in self]
+
+    def filter(self, keep: Callable[[tuple[str, ...]], bool] | npt.ArrayLike) -> AttributeSets:
+        """The sets for which a function of the tuple of names is true, or those that a boolean array of shape (len(self),) selects."""
+        mask = np.asarray([keep(names) for names in self] if callable(keep) else keep)
+        if mask.dtype != bool or mask.shape != (len(self),):
+            raise InputError(f"expected a function or a boolean array of shape ({len(self)},), not {mask.dtype} of shape {mask.shape}")
+        return self._of(_select(self.itemsets, np.flatnonzero(mask)), self.attribute_names)
+
+    def __len__(self) -> int:
+        return len(self.itemsets)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> AttributeSets: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, ...] | AttributeSets:
+        if isinstance(index, slice):
+            return self._of(_select(self.itemsets, np.arange(len(self))[index]), self.attribute_names)
+        s = range(len(self))[index]
+        return tuple(self.attribute_names[c] for c in self.itemsets.items[self.itemsets.offsets[s] : self.itemsets.offsets[s + 1]])
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        items, offsets = self.itemsets.items.tolist(), self.itemsets.offsets.tolist()
+        for begin, end in zip(offsets, offsets[1:], strict=False):
+            yield tuple(self.attribute_names[c] for c in items[begin:end])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AttributeSets):
+            return NotImplemented
+        return (
+            self.attribute_names == other.attribute_names
+            and np.array_equal(self.itemsets.items, other.itemsets.items)
+            and np.array_equal(self.itemsets.offsets, other.itemsets.offsets)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __add__(self, other: AttributeSets) -> AttributeSets:
+        """The sets of both lists, one after the other; a set may then stand twice."""
+        if self.attribute_names != other.attribute_names:
+            raise InputError("attribute sets over different attributes cannot be joined")
+        a, b = self.itemsets, other.itemsets
+        joined = Itemsets(np.concatenate([a.items, b.items]), np.concatenate([a.offsets, b.offsets[1:] + a.offsets[-1]]))
+        return self._of(joined, self.attribute_names)
+
+    def __repr__(self) -> str:
+        by_size = ", ".join(f"{number:,} of size {size}" for size, number in enumerate(np.bincount(self.sizes)) if number)
+        return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
+
+
+def _check_limits(max_size: int | None, min_count: int, max_sets: int) -> None:
+    for name, value in [("max_size", max_size), ("min_count", min_count), ("max_sets", max_sets)]:
+        if value is None and name == "max_size":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def _select(itemsets: Itemsets, chosen: npt.NDArray[np.intp]) -> Itemsets:
+    """The itemsets of the given numbers."""
+    sizes = np.diff(itemsets.offsets)[chosen]
+    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
+    return Itemsets(itemsets.items[np.repeat(itemsets.offsets[chosen], sizes) + within], offsets)

@@ -1,0 +1,36 @@
+"""Fixtures that run a test once for every backend, SIMD level and number of threads of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from askew.engine import Engine, choose
+
+try:
+    from askew import _core
+except ImportError:
+    _core = None
+
+ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Every engine that this machine can run; native once per SIMD level, forced."""
+    backend, _, level = request.param.partition("-")
+    if not level:
+        yield choose(backend)
+        return
+    _core.force_simd(level)
+    assert _core.simd_level() == level
+    try:
+        yield choose(backend)
+    finally:
+        _core.force_simd("")
+
+
+@pytest.fixture(params=[1, 2, 5])
+def n_threads(request: pytest.FixtureRequest) -> int:
+    return request.param

@@ -1,0 +1,228 @@
+"""Every kernel of every backend, SIMD level and number of threads gives the integers of the NumPy reference."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, words_for
+from askew.engine.reference import ReferenceEngine
+
+REFERENCE = ReferenceEngine()
+SHAPES = [(0, 3), (1, 1), (63, 2), (64, 5), (65, 1), (511, 7), (512, 64), (513, 70), (1025, 9), (20_000, 12)]
+
+
+def random_table(n: int, p: int, density: float = 0.3, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).random((n, p)) < density).astype(np.uint8)
+
+
+def packed(values: np.ndarray) -> np.ndarray:
+    return REFERENCE.pack(values, 1)[0]
+
+
+def itemsets(sets: list[tuple[int, ...]]) -> Itemsets:
+    items = np.array([column for itemset in sets for column in itemset], np.int32)
+    return Itemsets(items, np.cumsum([0, *map(len, sets)], dtype=np.int64))
+
+
+def resampled(
+    engine: Engine, columns: list[np.ndarray], n: int, sets: Itemsets, draws: Draws, replicates: range, n_threads: int = 1
+) -> np.ndarray:
+    """Counts of shape (replicates, itemsets), added to an array of sevens, of which the sevens are taken away again."""
+    counts = np.full((len(sets), len(replicates)), 7, np.int64)
+    engine.resample(columns, n, sets, draws, replicates, counts.T, n_threads, None)
+    return counts.T - 7
+
+
+def some_itemsets(p: int, seed: int = 1) -> Itemsets:
+    """The empty itemset, every single column, and random ones of up to seven columns."""
+    rng = np.random.default_rng(seed)
+    drawn = [tuple(sorted(rng.choice(p, rng.integers(1, min(p, 7) + 1), replace=False))) for _ in range(40)]
+    return itemsets([(), *((c,) for c in range(p)), *drawn])
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+def test_pack(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
+    values = random_table(n, p, density)
+    columns, wrong = engine.pack(values, n_threads)
+    assert wrong == -1
+    assert columns.shape == (p, words_for(n))
+    assert columns.dtype == np.uint64
+    bits = np.unpackbits(columns.view(np.uint8), axis=1, bitorder="little")
+    assert np.array_equal(bits[:, :n], values.T)
+    assert not bits[:, n:].any()
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "rows strided", "columns strided"])
+def test_pack_takes_any_layout(engine: Engine, layout: str) -> None:
+    values = random_table(700, 20)
+    given = {
+        "C": values,
+        "F": np.asfortranarray(values),
+        "rows strided": np.repeat(values, 2, axis=0)[::2],
+        "columns strided": np.repeat(values, 2, axis=1)[:, ::2],
+    }[layout]
+    assert np.array_equal(engine.pack(given, 2)[0], packed(values))
+
+
+@pytest.mark.parametrize(("row", "column", "value"), [(0, 0, 2), (699, 19, 255), (64, 3, 128)])
+def test_pack_finds_the_first_bad_value(engine: Engine, n_threads: int, row: int, column: int, value: int) -> None:
+    values = random_table(700, 20)
+    values[row, column] = value
+    values[699, 19] = 77
+    assert engine.pack(values, n_threads)[1] == min(row * 20 + column, 699 * 20 + 19)
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+def test_pack_sparse(engine: Engine, n_threads: int, n: int, p: int) -> None:
+    values = random_table(n, p, 0.1)
+    rows, columns = np.nonzero(values)
+    offsets = np.concatenate([[0], np.cumsum(values.sum(axis=1, dtype=np.int64))])
+    indices = columns.astype(np.int32)
+    assert np.array_equal(engine.pack_sparse(offsets, indices, p, n_threads), packed(values))
+    # each entry twice, with an unknown one between them
+    thrice = np.repeat(indices, 3)
+    thrice[1::3] = -1
+    assert np.array_equal(engine.pack_sparse(offsets * 3, thrice, p, n_threads), packed(values))
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5])
+def test_patterns(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
+    values = random_table(n, p, density)
+    expected: dict[bytes, list[int]] = {}
+    for row in range(n):
+        expected.setdefault(values[row].tobytes(), [row, 0])[1] += 1
+    first, multiplicity = engine.patterns(packed(values), n, n_threads)
+    assert first.tolist() == [row for row, _ in expected.values()]
+    assert multiplicity.tolist() == [number for _, number in expected.values()]
+
+
+@pytest.mark.parametrize("min_count", [1, 5, 60])
+@pytest.mark.parametrize("max_size", [1, 2, 3, 6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_mine_equals_brute_force(engine: Engine, n_threads: int, min_count: int, max_size: int, masked: bool) -> None:
+    tables = [random_table(n, 8, 0.4, seed=n) for n in (300, 1000)]
+    masks = [random_table(n, 2, 0.5, seed=n + 1) for n in (300, 1000)]
+    expected = [
+        columns
+        for size in range(1, max_size + 1)
+        for columns in combinations(range(8), size)
+        if all(
+            (t[:, columns].all(axis=1).sum() >= min_count)
+            if not masked
+            else all((t[:, columns].all(axis=1) & (m[:, g] == 1)).sum() >= min_count for g in range(2))
+            for t, m in zip(tables, masks, strict=True)
+        )
+    ]
+    given = [MiningTable(packed(t), packed(m) if masked else None) for t, m in zip(tables, masks, strict=True)]
+    mined = engine.mine(given, min_count, max_size, 10_000, n_threads, None)
+    found = [tuple(mined.items[b:e].tolist()) for b, e in zip(mined.offsets, mined.offsets[1:], strict=False)]
+    assert found == expected
+
+
+def test_mine_stops_at_max_sets(engine: Engine, n_threads: int) -> None:
+    table = [MiningTable(packed(np.ones((10, 12), np.uint8)), None)]
+    assert len(engine.mine(table, 1, 12, 4095, n_threads, None)) == 4095
+    with pytest.raises(TooManySets):
+        engine.mine(table, 1, 12, 4094, n_threads, None)
+    assert len(engine.mine(table, 11, 12, 4095, n_threads, None)) == 0
+    assert len(engine.mine(table, 1, 0, 4095, n_threads, None)) == 0
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+def test_count(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
+    values = random_table(n, p, density)
+    sets = some_itemsets(p)
+    expected = [int(values[:, sets.items[b:e]].all(axis=1).sum()) for b, e in zip(sets.offsets, sets.offsets[1:], strict=False)]
+    counts = engine.count([packed(values)], n, sets, n_threads, None)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == expected
+
+
+def test_columns_may_come_in_several_blocks(engine: Engine) -> None:
+    values = random_table(1000, 10)
+    sets = some_itemsets(10)
+    blocks = [packed(values[:, :3]), packed(values[:, 3:4]), packed(values[:, 4:])]
+    assert np.array_equal(engine.count(blocks, 1000, sets, 1, None), engine.count([packed(values)], 1000, sets, 1, None))
+    draws = Draws("poisson", 1, 0, 0)
+    assert np.array_equal(
+        resampled(engine, blocks, 1000, sets, draws, range(5)),
+        resampled(engine, [packed(values)], 1000, sets, draws, range(5)),
+    )
+
+
+@pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+@pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
+def test_resample_equals_the_reference(engine: Engine, n_threads: int, n: int, p: int, density: float, distribution: str) -> None:
+    columns = [packed(random_table(n, p, density))]
+    sets = some_itemsets(p)
+    draws = Draws(distribution, 2**63 + 12345, 1, 2**32 - 300)
+    replicates = range(3, 70)
+    expected = resampled(REFERENCE, columns, n, sets, draws, replicates)
+    counts = resampled(engine, columns, n, sets, draws, replicates, n_threads)
+    assert np.array_equal(counts, expected)
+
+
+@pytest.mark.parametrize("replicates", [range(0), range(1), range(7, 8), range(128), range(129), range(64, 192), range(300)])
+def test_any_range_of_replicates_is_a_part_of_the_whole(engine: Engine, n_threads: int, replicates: range) -> None:
+    columns = [packed(random_table(3000, 6))]
+    sets = some_itemsets(6)
+    draws = Draws("poisson", 7, 0, 0)
+    whole = resampled(REFERENCE, columns, 3000, sets, draws, range(300))
+    part = resampled(engine, columns, 3000, sets, draws, replicates, n_threads)
+    assert np.array_equal(part, whole[replicates.start : replicates.stop])
+
+
+def test_pieces_of_a_table_add_up(engine: Engine, n_threads: int) -> None:
+    values = random_table(5000, 6)
+    sets = some_itemsets(6)
+    whole = resampled(engine, [packed(values)], 5000, sets, Draws("poisson", 9, 0, 0), range(40), n_threads)
+    pieces = [
+        resampled(engine, [packed(values[b:e])], e - b, sets, Draws("poisson", 9, 0, b), range(40), n_threads)
+        for b, e in [(0, 1), (1, 700), (700, 4096), (4096, 5000)]
+    ]
+    assert np.array_equal(np.sum(pieces, axis=0), whole)
+
+
+def test_many_itemsets_take_the_narrow_path(engine: Engine, n_threads: int) -> None:
+    values = random_table(600, 30)
+    sets = itemsets([*combinations(range(30), 3), *combinations(range(30), 4)][:9000])
+    draws = Draws("poisson", 3, 0, 0)
+    expected = resampled(REFERENCE, [packed(values)], 600, sets, draws, range(130))
+    assert np.array_equal(resampled(engine, [packed(values)], 600, sets, draws, range(130), n_threads), expected)
+
+
+def test_dense_tables_do_not_overflow_the_accumulators(engine: Engine, n_threads: int) -> None:
+    """Every row in every itemset, and more rows than 8 and 16 bits of weight can hold."""
+    n = 100_000
+    columns = [packed(np.ones((n, 2), np.uint8))]
+    sets = itemsets([(), (0,), (0, 1)])
+    counts = resampled(engine, columns, n, sets, Draws("poisson", 5, 0, 0), range(12), n_threads)
+    assert np.array_equal(counts, resampled(REFERENCE, columns, n, sets, Draws("poisson", 5, 0, 0), range(12)))
+    assert np.abs(counts - n).max() < 6 * np.sqrt(n)
+
+
+def test_monitor_hears_of_progress_and_can_stop(engine: Engine, n_threads: int) -> None:
+    columns = [packed(random_table(200_000, 20, 0.5))]
+    sets = some_itemsets(20)
+
+    class Stop(Exception):
+        pass
+
+    heard: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        heard.append((done, total))
+        raise Stop
+
+    with pytest.raises(Stop):
+        counts = np.zeros((len(sets), 20_000), np.int64)
+        engine.resample(columns, 200_000, sets, Draws("poisson", 5, 0, 0), range(20_000), counts.T, n_threads, stop)
+    assert len(heard) == 1
+    assert 0 <= heard[0][0] <= heard[0][1]

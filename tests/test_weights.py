@@ -1,0 +1,111 @@
+"""The generator and the weight tables against published vectors, against each other, and against Poisson(1)."""
+
+from __future__ import annotations
+
+from math import exp, factorial
+
+import numpy as np
+import pytest
+
+from askew.engine.weights import OUTCOMES, UNIFORM_BITS, alias_table, threefry4x32, weights
+
+ZERO, ONES = (0,) * 4, (0xFFFFFFFF,) * 4
+PI_COUNTER = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
+PI_KEY = (0xA4093822, 0x299F31D0, 0x082EFA98, 0xEC4E6C89)
+# threefry4x32 of the kat_vectors file of Random123 1.14 (rounds, counter, key, output)
+PUBLISHED = [
+    (13, ZERO, ZERO, (0x531C7E4F, 0x39491EE5, 0x2C855A92, 0x3D6ABF9A)),
+    (13, ONES, ONES, (0xC4189358, 0x1C9CC83A, 0xD5881C67, 0x6A0A89E0)),
+    (13, PI_COUNTER, PI_KEY, (0x4AA71D8F, 0x734738C2, 0x431FC6A8, 0xAE6DEBF1)),
+    (20, ZERO, ZERO, (0x9C6CA96A, 0xE17EAE66, 0xFC10ECD4, 0x5256A7D8)),
+    (20, ONES, ONES, (0x2A881696, 0x57012287, 0xF6C7446E, 0xA16A6732)),
+    (20, PI_COUNTER, PI_KEY, (0x59CD1DBB, 0xB8879579, 0x86B5D00C, 0xAC8B6D84)),
+]
+# ours, frozen: 12 rounds are what the weights are made of
+FROZEN = [
+    (12, ZERO, ZERO, (0xA97328CD, 0xA9A95582, 0x2E34D974, 0xFE50811E)),
+    (12, ONES, ONES, (0x38B681EB, 0x8B62116D, 0xAC2FA06F, 0x29587BF8)),
+    (12, PI_COUNTER, PI_KEY, (0x15BF9CFA, 0x34E78095, 0x204A27D1, 0x22D59ED7)),
+]
+FROZEN_WEIGHTS = {
+    ("poisson", 0, 0): ["0101140100", "1120130100", "1112211120", "3112000020"],
+    ("poisson", 2**64 - 1, 1): ["3122013204", "0102011200", "1021101210", "0202020112"],
+    ("poisson32", 0, 0): ["2100020012", "0112101011", "3100110131", "1023020010"],
+}
+
+
+@pytest.mark.parametrize(("rounds", "counter", "key", "expected"), PUBLISHED + FROZEN)
+def test_threefry_known_answers(rounds: int, counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    words = threefry4x32(tuple(np.array([c], np.uint32) for c in counter), key, rounds)
+    assert tuple(int(word[0]) for word in words) == expected
+
+
+@pytest.mark.parametrize(("rounds", "counter", "key", "expected"), PUBLISHED + FROZEN)
+def test_compiled_threefry_known_answers(
+    rounds: int, counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    core = pytest.importorskip("askew._core")
+    assert tuple(core.threefry4x32(counter, key, rounds)) == expected
+
+
+@pytest.mark.parametrize("distribution", OUTCOMES)
+def test_table_has_mean_and_variance_exactly_one(distribution: str) -> None:
+    total = 2 ** UNIFORM_BITS[distribution]
+    moments = [sum(weight**k * count for weight, count in enumerate(OUTCOMES[distribution])) for k in range(4)]
+    assert moments[0] == total
+    assert moments[1] == total
+    assert moments[2] == 2 * total
+    assert abs(moments[3] - 5 * total) / total < 1e-4
+    furthest = max(abs(count - total * exp(-1) / factorial(w)) for w, count in enumerate(OUTCOMES[distribution]))
+    assert furthest < (1.23 if distribution == "poisson" else 1)
+
+
+@pytest.mark.parametrize("distribution", OUTCOMES)
+def test_alias_table_holds_exactly_the_outcomes(distribution: str) -> None:
+    table = alias_table(distribution)
+    room = 2 ** UNIFORM_BITS[distribution] // 16
+    counts = [0] * len(OUTCOMES[distribution])
+    for cut, first, second in zip(*table, strict=True):
+        assert 0 < cut <= room  # the SIMD kernels compare with cut - 1
+        counts[first] += cut
+        counts[second] += room - cut
+    assert tuple(counts) == OUTCOMES[distribution]
+
+
+@pytest.mark.parametrize("distribution", OUTCOMES)
+def test_compiled_weights_are_the_stated_ones(distribution: str) -> None:
+    core = pytest.importorskip("askew._core")
+    assert tuple(core.outcomes(distribution)) == OUTCOMES[distribution]
+    rows = np.array([0, 1, 2, 1000, 2**32 - 1, 2**32, 2**63], np.uint64)
+    for seed, table in [(0, 0), (1, 1), (2**64 - 1, 5)]:
+        stated = weights(distribution, seed, table, rows, range(50))
+        compiled = [[core.row_weight(distribution, seed, table, int(row), r) for r in range(50)] for row in rows]
+        assert stated.tolist() == compiled
+
+
+@pytest.mark.parametrize(("distribution", "seed", "table"), FROZEN_WEIGHTS)
+def test_weights_never_change(distribution: str, seed: int, table: int) -> None:
+    """Results must be reproducible across versions: rows 0 to 3, replicates 0 to 9."""
+    drawn = weights(distribution, seed, table, np.arange(4, dtype=np.uint64), range(10))
+    assert ["".join(map(str, row)) for row in drawn] == FROZEN_WEIGHTS[distribution, seed, table]
+
+
+@pytest.mark.parametrize("distribution", OUTCOMES)
+def test_weights_are_poisson_and_independent(distribution: str) -> None:
+    drawn = weights(distribution, 42, 0, np.arange(4000, dtype=np.uint64), range(500)).astype(float)
+    n = drawn.size
+    assert abs(drawn.mean() - 1) < 5 / np.sqrt(n)
+    assert abs(drawn.var() - 1) < 5 * np.sqrt(3 / n)
+    observed = np.bincount(drawn.astype(int).ravel(), minlength=9)[:9]
+    expected = n * np.array([exp(-1) / factorial(w) for w in range(9)])
+    assert ((observed - expected) ** 2 / np.maximum(expected, 1)).sum() < 40  # χ² with 8 degrees of freedom
+    for shifted in (drawn[1:] * drawn[:-1], drawn[:, 1:] * drawn[:, :-1], drawn[:, 8:] * drawn[:, :-8]):
+        assert abs(shifted.mean() - 1) < 5 * np.sqrt(3 / shifted.size)
+
+
+def test_tables_and_distributions_have_streams_of_their_own() -> None:
+    rows = np.arange(1000, dtype=np.uint64)
+    drawn = [weights(d, 1, t, rows, range(40)).astype(float) for d in OUTCOMES for t in (0, 1)]
+    for i, a in enumerate(drawn):
+        for b in drawn[:i]:
+            assert abs((a * b).mean() - 1) < 5 * np.sqrt(3 / a.size)
