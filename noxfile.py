@@ -147,8 +147,13 @@ def simd(session: nox.Session) -> None:
     install_native(session)
     levels = session.run("python", "-c", "from askew import _core; print(*_core.simd_levels())", silent=True)
     for level in str(levels).split():
-        session.log(f"SIMD level {level}")
-        session.run("pytest", *KERNEL_TESTS, env={"ASKEW_SIMD": level})
+        env = {"ASKEW_SIMD": level}
+        chosen = session.run(
+            "python", "-c", "from askew import _core; print(_core.simd_level())", silent=True, env=env
+        )
+        if str(chosen).strip() != level:
+            session.error(f"ASKEW_SIMD={level} runs {chosen}")
+        session.run("pytest", *KERNEL_TESTS, env=env)
 
 
 @nox.session

@@ -140,7 +140,9 @@ def test_pieces_are_written_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_input_is_not_shared() -> None:
     values = TABLE.copy()
+    values.setflags(write=False)
     annotations = Annotations(values, GENDER)
+    values.setflags(write=True)
     values[:] = 0
     assert_holds(annotations, TABLE, MEMBERS)
     with pytest.raises(ValueError, match="read-only"):
@@ -170,6 +172,14 @@ def test_sparse_zeros_and_duplicates() -> None:
     with pytest.raises(InputError, match=r"row 1, column 1 \('1'\) is 2.0"):
         Annotations(twice, ["a", "b"])
     assert twice.nnz == 3, "the user's matrix was changed"
+
+
+def test_sparse_that_points_outside() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    outside = sparse.csr_array(np.eye(3))
+    outside.indices[2] = 7
+    with pytest.raises(InputError, match="attributes: the sparse matrix is not valid"):
+        Annotations(outside, ["a", "b", "c"])
 
 
 def test_wide_sparse_stays_sparse() -> None:

@@ -133,7 +133,7 @@ class Annotations:
         Annotations(n=2, 2 attributes, groups: female; 1 in no group)
         """
         declared, declared_groups = _declared(None, group_names, like)
-        columns = _columns_named(attributes, declared)
+        columns, groups = _columns_named(attributes, declared), _one_or_list(groups)
         read = interop.columns_of(df, _used(columns, groups, ids))
         packed = interop.pack_columns({name: read[name] for name in columns}, declared, "attributes")
         return cls._assembled(packed, _group_columns(read, groups, declared_groups), _id_column(read, ids))
@@ -240,7 +240,8 @@ class Annotations:
         declared, declared_groups = _declared(attribute_names, group_names, like)
         if attributes is not None and tags is not None:
             raise InputError("give attributes (columns of 0 and 1) or tags (one column of lists), not both")
-        columns = _columns_named(attributes, declared) if tags is None else (tags,)
+        columns = _columns_named(attributes, declared) if tags is None else [tags]
+        groups = _one_or_list(groups)
         used = _used(columns, groups, ids)
         read = interop.columns_of(interop.read_parquet(path, used, filters), used)
         if tags is None:
@@ -387,15 +388,20 @@ def _columns_named(attributes: Any, declared: Names | None) -> Sequence[Any]:
     if attributes is None and declared is not None:
         return declared
     if attributes is None or isinstance(attributes, (str, bytes)) or not isinstance(attributes, Iterable):
-        raise InputError(f"attributes must be a list of column names, not {attributes!r}")
+        raise InputError(f"attributes must be a list of column names, not {show(attributes)}")
     return list(attributes)
+
+
+def _one_or_list(groups: Any) -> Any:
+    """A column's name, or a list of them."""
+    return list(groups) if isinstance(groups, Iterable) and not isinstance(groups, (str, bytes)) else groups
 
 
 def _used(columns: Sequence[Any], groups: Any, ids: Any) -> list[Any]:
     """Every column that is read, each in one role."""
     roles: dict[Any, str] = {}
     named = [("attributes", name) for name in columns]
-    named += [("groups", name) for name in (groups if _is_list(groups) else [groups])]
+    named += [("groups", name) for name in (groups if isinstance(groups, list) else [groups])]
     named += [] if ids is None else [("ids", ids)]
     for role, name in named:
         if not isinstance(name, Hashable) or name is None:
@@ -406,12 +412,8 @@ def _used(columns: Sequence[Any], groups: Any, ids: Any) -> list[Any]:
     return list(roles)
 
 
-def _is_list(groups: Any) -> bool:
-    return isinstance(groups, (list, np.ndarray)) or type(groups).__name__ == "Index"
-
-
 def _group_columns(read: Mapping[Any, Any], groups: Any, declared: Names | None) -> Packed:
-    if _is_list(groups):
+    if isinstance(groups, list):
         return interop.pack_columns({name: read[name] for name in groups}, declared, "groups")
     return interop.pack_labels(read[groups], declared, f"column {groups!r}")
 

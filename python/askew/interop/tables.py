@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -45,11 +46,12 @@ def columns_of(table: Any, wanted: Sequence[Any]) -> dict[Any, Any]:
 
 def check_columns(wanted: Iterable[object], available: Sequence[object], where: str) -> None:
     """Raise `InputError` unless each wanted column is there, once."""
+    times = Counter(available)
     for name in wanted:
-        if name not in available:
+        if times[name] == 0:
             raise InputError(f"{where} has no column {show(name)}; {nearest(name, available)}")
-        if available.count(name) > 1:
-            raise InputError(f"{where} has {available.count(name)} columns called {show(name)}")
+        if times[name] > 1:
+            raise InputError(f"{where} has {times[name]} columns called {show(name)}")
 
 
 def read_table(path: str | os.PathLike[str], columns: Sequence[str], filters: Any = None) -> Any:
