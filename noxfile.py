@@ -76,7 +76,8 @@ def pure(session: nox.Session) -> None:
     absent = "from importlib.util import find_spec; assert find_spec('askew._core') is None"
     session.run("python", "-c", absent)
     slow_backend = "ignore:askew runs on its slow NumPy backend:askew.errors.AskewWarning"
-    session.run("pytest", "-W", slow_backend, "-m", "not slow", *(session.posargs or ALL_TESTS))
+    options = ["-W", slow_backend, "--doctest-ignore-import-errors"]  # engine/native.py cannot be imported
+    session.run("pytest", *options, *(session.posargs or ALL_TESTS))
 
 
 @nox.session

@@ -28,7 +28,13 @@ def itemsets(sets: list[tuple[int, ...]]) -> Itemsets:
 
 
 def resampled(
-    engine: Engine, columns: list[np.ndarray], n: int, sets: Itemsets, draws: Draws, replicates: range, n_threads: int = 1
+    engine: Engine,
+    columns: list[np.ndarray],
+    n: int,
+    sets: Itemsets,
+    draws: Draws,
+    replicates: range,
+    n_threads: int = 1,
 ) -> np.ndarray:
     """Counts of shape (replicates, itemsets), added to an array of sevens, of which the sevens are taken away again."""
     counts = np.full((len(sets), len(replicates)), 7, np.int64)
@@ -79,7 +85,7 @@ def test_pack_finds_the_first_bad_value(engine: Engine, n_threads: int, row: int
 @pytest.mark.parametrize(("n", "p"), SHAPES)
 def test_pack_sparse(engine: Engine, n_threads: int, n: int, p: int) -> None:
     values = random_table(n, p, 0.1)
-    rows, columns = np.nonzero(values)
+    columns = np.nonzero(values)[1]
     offsets = np.concatenate([[0], np.cumsum(values.sum(axis=1, dtype=np.int64))])
     indices = columns.astype(np.int32)
     assert np.array_equal(engine.pack_sparse(offsets, indices, p, n_threads), packed(values))
@@ -138,7 +144,9 @@ def test_mine_stops_at_max_sets(engine: Engine, n_threads: int) -> None:
 def test_count(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
     values = random_table(n, p, density)
     sets = some_itemsets(p)
-    expected = [int(values[:, sets.items[b:e]].all(axis=1).sum()) for b, e in zip(sets.offsets, sets.offsets[1:], strict=False)]
+    expected = [
+        int(values[:, sets.items[b:e]].all(axis=1).sum()) for b, e in zip(sets.offsets, sets.offsets[1:], strict=False)
+    ]
     counts = engine.count([packed(values)], n, sets, n_threads, None)
     assert counts.dtype == np.int64
     assert counts.tolist() == expected
@@ -148,7 +156,9 @@ def test_columns_may_come_in_several_blocks(engine: Engine) -> None:
     values = random_table(1000, 10)
     sets = some_itemsets(10)
     blocks = [packed(values[:, :3]), packed(values[:, 3:4]), packed(values[:, 4:])]
-    assert np.array_equal(engine.count(blocks, 1000, sets, 1, None), engine.count([packed(values)], 1000, sets, 1, None))
+    assert np.array_equal(
+        engine.count(blocks, 1000, sets, 1, None), engine.count([packed(values)], 1000, sets, 1, None)
+    )
     draws = Draws("poisson", 1, 0, 0)
     assert np.array_equal(
         resampled(engine, blocks, 1000, sets, draws, range(5)),
@@ -159,7 +169,9 @@ def test_columns_may_come_in_several_blocks(engine: Engine) -> None:
 @pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
 @pytest.mark.parametrize(("n", "p"), SHAPES)
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
-def test_resample_equals_the_reference(engine: Engine, n_threads: int, n: int, p: int, density: float, distribution: str) -> None:
+def test_resample_equals_the_reference(
+    engine: Engine, n_threads: int, n: int, p: int, density: float, distribution: str
+) -> None:
     columns = [packed(random_table(n, p, density))]
     sets = some_itemsets(p)
     draws = Draws(distribution, 2**63 + 12345, 1, 2**32 - 300)
@@ -169,7 +181,9 @@ def test_resample_equals_the_reference(engine: Engine, n_threads: int, n: int, p
     assert np.array_equal(counts, expected)
 
 
-@pytest.mark.parametrize("replicates", [range(0), range(1), range(7, 8), range(128), range(129), range(64, 192), range(300)])
+@pytest.mark.parametrize(
+    "replicates", [range(0), range(1), range(7, 8), range(128), range(129), range(64, 192), range(300)]
+)
 def test_any_range_of_replicates_is_a_part_of_the_whole(engine: Engine, n_threads: int, replicates: range) -> None:
     columns = [packed(random_table(3000, 6))]
     sets = some_itemsets(6)
@@ -212,17 +226,17 @@ def test_monitor_hears_of_progress_and_can_stop(engine: Engine, n_threads: int) 
     columns = [packed(random_table(200_000, 20, 0.5))]
     sets = some_itemsets(20)
 
-    class Stop(Exception):
+    class StopNow(Exception):
         pass
 
     heard: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> None:
         heard.append((done, total))
-        raise Stop
+        raise StopNow
 
-    with pytest.raises(Stop):
-        counts = np.zeros((len(sets), 20_000), np.int64)
+    counts = np.zeros((len(sets), 20_000), np.int64)
+    with pytest.raises(StopNow):
         engine.resample(columns, 200_000, sets, Draws("poisson", 5, 0, 0), range(20_000), counts.T, n_threads, stop)
     assert len(heard) == 1
     assert 0 <= heard[0][0] <= heard[0][1]

@@ -35,7 +35,9 @@ FROZEN_WEIGHTS = {
 
 
 @pytest.mark.parametrize(("rounds", "counter", "key", "expected"), PUBLISHED + FROZEN)
-def test_threefry_known_answers(rounds: int, counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]) -> None:
+def test_threefry_known_answers(
+    rounds: int, counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
     words = threefry4x32(tuple(np.array([c], np.uint32) for c in counter), key, rounds)
     assert tuple(int(word[0]) for word in words) == expected
 

@@ -6,8 +6,9 @@ namespace askew::bindings {
 namespace {
 
 // Tables are (columns, masks or None); all have the same number of columns, each its own number of words.
-py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<WordArray>>>& tables, std::int64_t min_count, std::int64_t max_size,
-                       std::int64_t max_sets, int n_threads, const py::object& callback) {
+py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<WordArray>>>& tables,
+                       std::int64_t min_count, std::int64_t max_size, std::int64_t max_sets, int n_threads,
+                       const py::object& callback) {
   std::vector<MiningTable> mining;
   for (const auto& [columns, masks] : tables) {
     require(columns.ndim() == 2, "packed columns must be two-dimensional");
@@ -27,8 +28,8 @@ py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<Word
                         Int64Array(static_cast<py::ssize_t>(found->offsets.size()), found->offsets.data()));
 }
 
-Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items, const Int64Array& offsets,
-                          int n_threads, const py::object& callback) {
+Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,
+                          const Int64Array& offsets, int n_threads, const py::object& callback) {
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
   Int64Array counts(itemsets.size);
@@ -44,10 +45,10 @@ Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, 
 }  // namespace
 
 void bind_itemsets(py::module_& module) {
-  module.def("mine", &mine_tables, py::arg("tables"), py::arg("min_count"), py::arg("max_size"), py::arg("max_sets"), py::arg("n_threads"),
-             py::arg("monitor"));
-  module.def("count", &count_itemsets, py::arg("blocks"), py::arg("n"), py::arg("items").noconvert(), py::arg("offsets").noconvert(),
+  module.def("mine", &mine_tables, py::arg("tables"), py::arg("min_count"), py::arg("max_size"), py::arg("max_sets"),
              py::arg("n_threads"), py::arg("monitor"));
+  module.def("count", &count_itemsets, py::arg("blocks"), py::arg("n"), py::arg("items").noconvert(),
+             py::arg("offsets").noconvert(), py::arg("n_threads"), py::arg("monitor"));
 }
 
 }  // namespace askew::bindings

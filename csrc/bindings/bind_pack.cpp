@@ -26,12 +26,15 @@ py::tuple pack_array(const py::array_t<std::uint8_t>& values, int n_threads) {
   return py::make_tuple(columns, wrong);
 }
 
-WordArray pack_sparse_rows(const Int64Array& offsets, const Int32Array& indices, std::int64_t n_columns, int n_threads) {
+WordArray pack_sparse_rows(const Int64Array& offsets, const Int32Array& indices, std::int64_t n_columns,
+                           int n_threads) {
   const std::int64_t n = offsets.size() - 1;
   require(offsets.ndim() == 1 && indices.ndim() == 1 && n >= 0, "sparse rows must be two one-dimensional arrays");
   const std::int64_t *begin = offsets.data(), *end = begin + offsets.size();
-  require(*begin >= 0 && *(end - 1) <= indices.size() && std::is_sorted(begin, end), "offsets of sparse rows must rise within the indices");
-  require(std::all_of(indices.data(), indices.data() + indices.size(), [=](std::int32_t index) { return index < n_columns; }),
+  require(*begin >= 0 && *(end - 1) <= indices.size() && std::is_sorted(begin, end),
+          "offsets of sparse rows must rise within the indices");
+  require(std::all_of(indices.data(), indices.data() + indices.size(),
+                      [=](std::int32_t index) { return index < n_columns; }),
           "sparse rows name a column that does not exist");
   WordArray columns = empty_columns(n_columns, n);
   Word* out = columns.mutable_data();
@@ -60,8 +63,8 @@ py::tuple distinct_rows(const WordArray& columns, std::int64_t n, int n_threads)
 
 void bind_pack(py::module_& module) {
   module.def("pack", &pack_array, py::arg("values").noconvert(), py::arg("n_threads"));
-  module.def("pack_sparse", &pack_sparse_rows, py::arg("offsets").noconvert(), py::arg("indices").noconvert(), py::arg("n_columns"),
-             py::arg("n_threads"));
+  module.def("pack_sparse", &pack_sparse_rows, py::arg("offsets").noconvert(), py::arg("indices").noconvert(),
+             py::arg("n_columns"), py::arg("n_threads"));
   module.def("patterns", &distinct_rows, py::arg("columns").noconvert(), py::arg("n"), py::arg("n_threads"));
 }
 

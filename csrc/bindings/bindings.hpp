@@ -52,11 +52,14 @@ inline Columns columns_of(const std::vector<WordArray>& blocks, std::int64_t n) 
 
 // Checks that the arrays are what core/itemsets.hpp describes: the kernels trust them.
 inline Itemsets itemsets_of(const Int32Array& items, const Int64Array& offsets, std::size_t n_columns) {
-  require(items.ndim() == 1 && offsets.ndim() == 1 && offsets.size() >= 1, "itemsets must be two one-dimensional arrays");
+  require(items.ndim() == 1 && offsets.ndim() == 1 && offsets.size() >= 1,
+          "itemsets must be two one-dimensional arrays");
   const std::int64_t *begin = offsets.data(), *end = begin + offsets.size();
-  require(*begin == 0 && *(end - 1) == items.size() && std::is_sorted(begin, end), "offsets of itemsets must rise from 0 to the number of items");
-  const bool known = std::all_of(items.data(), items.data() + items.size(),
-                                 [=](std::int32_t item) { return item >= 0 && static_cast<std::size_t>(item) < n_columns; });
+  require(*begin == 0 && *(end - 1) == items.size() && std::is_sorted(begin, end),
+          "offsets of itemsets must rise from 0 to the number of items");
+  const bool known = std::all_of(items.data(), items.data() + items.size(), [=](std::int32_t item) {
+    return item >= 0 && static_cast<std::size_t>(item) < n_columns;
+  });
   require(known, "an itemset names a column that does not exist");
   return {items.data(), begin, static_cast<std::int64_t>(offsets.size()) - 1};
 }

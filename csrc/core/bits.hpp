@@ -1,4 +1,5 @@
-// Packed columns: bit i % 64 of word i / 64 is instance i; a column has a multiple of 8 words; bits beyond the last instance are 0.
+// Packed columns: bit i % 64 of word i / 64 is instance i; a column has a multiple of 8 words; bits beyond the last
+// instance are 0.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A list of itemsets in compressed rows: itemset s is the conjunction of the columns items[offsets[s]] … items[offsets[s + 1] - 1].
-// The empty itemset is contained in every instance.
+// A list of itemsets in compressed rows: itemset s is the conjunction of the columns items[offsets[s]] …
+// items[offsets[s + 1] - 1]. The empty itemset is contained in every instance.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Threefry4x32 of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: adds, rotations and exclusive ors
-// only. `Vec` is std::uint32_t, or a compiler vector of them: then each lane is a counter of its own.
+// Threefry4x32 of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11: adds, rotations
+// and exclusive ors only. `Vec` is std::uint32_t, or a compiler vector of them: then each lane is a counter of its own.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The bootstrap weight of a row in a replicate: a pure function of (seed, table, row, replicate). python/askew/engine/weights.py states it
-// in words; both are tested against known answers and against each other.
+// The bootstrap weight of a row in a replicate: a pure function of (seed, table, row, replicate).
+// python/askew/engine/weights.py states it in words; both are tested against known answers and against each other.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@ constexpr int kThreefryRounds = 12;
 constexpr int kAliasColumns = 16;
 constexpr int kMaxOutcomes = 13;
 
-// How many of the 2^bits uniforms give weight 0, 1, 2, …: integers with mean and variance exactly 1, as close to Poisson(1) as such integers
-// can be (found by exhaustive search around the probabilities; 16 bits: within 1.23 counts, 32 bits: within 1).
+// How many of the 2^bits uniforms give weight 0, 1, 2, …: integers with mean and variance exactly 1, as close to
+// Poisson(1) as such integers can be (found by exhaustive search around the probabilities; 16 bits: within 1.23 counts,
+// 32 bits: within 1).
 struct Distribution {
   std::uint32_t id;  // fourth word of the generator's key: keeps the streams of different distributions apart
   int uniform_bits;
@@ -24,7 +25,10 @@ struct Distribution {
 
 constexpr Distribution kPoisson16 = {0, 16, 9, {24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1}};
 constexpr Distribution kPoisson32 = {
-    1, 32, 13, {1580030168, 1580030169, 790015085, 263338362, 65834590, 13166918, 2194486, 313498, 39187, 4354, 436, 39, 4}};
+    1,
+    32,
+    13,
+    {1580030168, 1580030169, 790015085, 263338362, 65834590, 13166918, 2194486, 313498, 39187, 4354, 436, 39, 4}};
 
 // Walker's alias table: column u % 16 gives `first` if u / 16 < cut, else `second`.
 struct AliasTable {
@@ -78,7 +82,8 @@ ASKEW_INLINE ThreefryKey weights_key(const Draws& draws) {
 
 ASKEW_INLINE Threefry4<std::uint32_t> weights_words(const ThreefryKey& key, std::uint64_t row, std::uint32_t block) {
   return threefry4x32<kThreefryRounds>(
-      Threefry4<std::uint32_t>{{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), block, 0}}, key);
+      Threefry4<std::uint32_t>{{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), block, 0}},
+      key);
 }
 
 ASKEW_INLINE std::uint8_t row_weight(const Draws& draws, std::uint64_t row, std::uint32_t replicate) {

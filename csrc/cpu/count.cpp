@@ -9,7 +9,8 @@ constexpr std::int64_t kWordsPerBlock = 1024;  // 8 KiB of a column: a hundred c
 
 }  // namespace
 
-void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads, const Monitor& monitor) {
+void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads,
+           const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const std::int64_t n_words = words_for(n);
   const std::int64_t n_tasks = (itemsets.size + kItemsetsPerTask - 1) / kItemsetsPerTask;
@@ -24,7 +25,8 @@ void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std
       const std::int64_t size = std::min(kWordsPerBlock, n_words - begin);
       for (std::int64_t s = first; s < last; ++s) {
         const std::int64_t k = itemsets.offsets[s + 1] - itemsets.offsets[s];
-        if (k > 0) out[s] += kernels.and_count(members.data() + (itemsets.offsets[s] - itemsets.offsets[first]), k, begin, size);
+        if (k > 0)
+          out[s] += kernels.and_count(members.data() + (itemsets.offsets[s] - itemsets.offsets[first]), k, begin, size);
       }
     }
   });

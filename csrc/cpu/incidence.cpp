@@ -3,22 +3,23 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kMaxRowsPerPiece = 8192;       // row numbers within a piece fit 16 bits, its columns the L2 cache
-constexpr std::int64_t kMaxRowsPerChunk = 1 << 28;    // 32-bit sums of weights up to 12 cannot overflow
+constexpr std::int64_t kMaxRowsPerPiece = 8192;     // row numbers within a piece fit 16 bits, its columns the L2 cache
+constexpr std::int64_t kMaxRowsPerChunk = 1 << 28;  // 32-bit sums of weights up to 12 cannot overflow
 constexpr std::int64_t kMaxCounters = std::int64_t{1} << 24;
 
 // Columns of each itemset, as pointers, in the order of itemsets.items.
 std::vector<const Word*> pointers(const Columns& columns, const Itemsets& itemsets) {
   std::vector<const Word*> members;
   members.reserve(static_cast<std::size_t>(itemsets.offsets[itemsets.size]));
-  for (std::int64_t i = 0; i < itemsets.offsets[itemsets.size]; ++i) members.push_back(columns[static_cast<std::size_t>(itemsets.items[i])]);
+  for (std::int64_t i = 0; i < itemsets.offsets[itemsets.size]; ++i)
+    members.push_back(columns[static_cast<std::size_t>(itemsets.items[i])]);
   return members;
 }
 
 }  // namespace
 
-IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row, int rows_per_flush,
-                               int n_threads, const Monitor& monitor) {
+IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
+                               int rows_per_flush, int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const std::vector<const Word*> members = pointers(columns, itemsets);
   const auto n_sets = static_cast<std::size_t>(itemsets.size);
@@ -28,7 +29,8 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
   const std::int64_t bound = kIncidenceBytes / 4 / std::max<std::int64_t>(1, itemsets.size) / kBlockBits * kBlockBits;
   const std::int64_t rows = std::clamp(bound, kBlockBits, kMaxRowsPerPiece), words = rows / kWordBits;
   const std::int64_t left = std::min(n - first_row, kMaxRowsPerChunk);
-  std::int64_t n_pieces = std::min((left + rows - 1) / rows, std::max<std::int64_t>(1, kMaxCounters / std::max<std::int64_t>(1, itemsets.size)));
+  std::int64_t n_pieces = std::min((left + rows - 1) / rows,
+                                   std::max<std::int64_t>(1, kMaxCounters / std::max<std::int64_t>(1, itemsets.size)));
 
   // How many rows of each piece contain each itemset.
   std::vector<std::uint16_t> counts(static_cast<std::size_t>(n_pieces) * n_sets);
@@ -38,9 +40,10 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
   parallel_for(n_pieces, n_threads, monitor, [&](std::int64_t piece, int, Watch&) {
     std::uint16_t* count = counts.data() + static_cast<std::size_t>(piece) * n_sets;
     for (std::size_t s = 0; s < n_sets; ++s) {
-      const std::int64_t ones = size_of(s) == 0 ? rows_of(piece)
-                                                : kernels.and_count(members.data() + itemsets.offsets[s], size_of(s),
-                                                                    (first_row + piece * rows) / kWordBits, words_of(piece));
+      const std::int64_t ones = size_of(s) == 0
+                                    ? rows_of(piece)
+                                    : kernels.and_count(members.data() + itemsets.offsets[s], size_of(s),
+                                                        (first_row + piece * rows) / kWordBits, words_of(piece));
       count[s] = static_cast<std::uint16_t>(ones);
       n_entries[static_cast<std::size_t>(piece)] += ones;
     }
@@ -57,12 +60,13 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
   std::vector<std::uint8_t> phases(static_cast<std::size_t>(n_kept) * n_sets, 0);
   for (std::size_t piece = 1; piece < chunk.pieces.size(); ++piece)
     for (std::size_t s = 0; s < n_sets; ++s)
-      phases[piece * n_sets + s] =
-          static_cast<std::uint8_t>((phases[(piece - 1) * n_sets + s] + counts[(piece - 1) * n_sets + s]) % rows_per_flush);
+      phases[piece * n_sets + s] = static_cast<std::uint8_t>(
+          (phases[(piece - 1) * n_sets + s] + counts[(piece - 1) * n_sets + s]) % rows_per_flush);
 
   parallel_for(n_kept, n_threads, monitor, [&](std::int64_t number, int, Watch&) {
     const auto piece = static_cast<std::size_t>(number);
-    const std::int64_t n_rows = rows_of(number), n_words = words_of(number), begin = (first_row + number * rows) / kWordBits;
+    const std::int64_t n_rows = rows_of(number), n_words = words_of(number),
+                       begin = (first_row + number * rows) / kWordBits;
     Incidence& incidence = chunk.pieces[piece];
     incidence.starts.assign(static_cast<std::size_t>(n_rows) + 1, 0);
     incidence.entries.resize(static_cast<std::size_t>(n_entries[piece]));
@@ -100,7 +104,8 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
       }
     }
     // each start has moved to the next row's: move them back
-    for (std::size_t row = incidence.starts.size() - 1; row > 0; --row) incidence.starts[row] = incidence.starts[row - 1];
+    for (std::size_t row = incidence.starts.size() - 1; row > 0; --row)
+      incidence.starts[row] = incidence.starts[row - 1];
     incidence.starts[0] = 0;
   });
   return chunk;

@@ -17,10 +17,10 @@ struct IncidenceChunk {
   std::vector<Incidence> pieces;
 };
 
-// The chunk that begins at `first_row` (a multiple of 512) and holds about as many rows as kIncidenceBytes allow. An itemset's entries carry
-// kFlush once every `rows_per_flush`, counted from the beginning of the chunk.
-IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row, int rows_per_flush,
-                               int n_threads, const Monitor& monitor);
+// The chunk that begins at `first_row` (a multiple of 512) and holds about as many rows as kIncidenceBytes allow. An
+// itemset's entries carry kFlush once every `rows_per_flush`, counted from the beginning of the chunk.
+IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
+                               int rows_per_flush, int n_threads, const Monitor& monitor);
 
 constexpr std::int64_t kIncidenceBytes = std::int64_t{1} << 27;
 

@@ -14,17 +14,17 @@ namespace askew {
 
 using Columns = std::vector<const Word*>;
 
-// Packs n rows of p values, value (i, c) at values[i * row_stride + c]; `out` holds p columns, one after the other. Returns -1, or
-// i * p + c of the first value that is neither 0 nor 1.
-std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, std::int64_t row_stride, Word* out, int n_threads,
-                  const Monitor& monitor);
+// Packs n rows of p values, value (i, c) at values[i * row_stride + c]; `out` holds p columns, one after the other.
+// Returns -1, or i * p + c of the first value that is neither 0 nor 1.
+std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, std::int64_t row_stride, Word* out,
+                  int n_threads, const Monitor& monitor);
 
 // Packs n rows of column indices; negative ones are passed over. `out` holds n_columns zeroed columns.
 void pack_sparse(const std::int64_t* offsets, const std::int32_t* indices, std::int64_t n, Word* out, int n_threads,
                  const Monitor& monitor);
 
 struct Patterns {
-  std::vector<std::int64_t> first;         // index of the first instance of each distinct row, ascending
+  std::vector<std::int64_t> first;  // index of the first instance of each distinct row, ascending
   std::vector<std::int64_t> multiplicity;
 };
 
@@ -41,19 +41,22 @@ struct MinedItemsets {
   std::vector<std::int64_t> offsets;
 };
 
-// Every itemset of 1 … max_size columns that reaches min_count in every table, by size, then by columns. Nothing if they are more than
-// max_sets.
+// Every itemset of 1 … max_size columns that reaches min_count in every table, by size, then by columns. Nothing if
+// they are more than max_sets.
 std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::int64_t min_count, std::int64_t max_size,
                                   std::int64_t max_sets, int n_threads, const Monitor& monitor);
 
 // out[s] = number of the n instances that contain itemset s.
-void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads, const Monitor& monitor);
+void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads,
+           const Monitor& monitor);
 
 // Itemsets of one call are fewer than this: a bit of their number marks something else.
 constexpr std::int64_t kMaxResampledItemsets = std::int64_t{1} << 31;
 
-// Adds to out[s * stride + r - begin] the weight of the instances that contain itemset s in replicate r, begin ≤ r < end.
-void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws, std::uint64_t first_row,
-              std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride, int n_threads, const Monitor& monitor);
+// Adds to out[s * stride + r - begin] the weight of the instances that contain itemset s in replicate r, begin ≤ r <
+// end.
+void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
+              int n_threads, const Monitor& monitor);
 
 }  // namespace askew

@@ -1,4 +1,5 @@
-// Depth-first mining on bitmaps (Eclat; Zaki 2000): an itemset is extended by those columns only that extended its prefix.
+// Depth-first mining on bitmaps (Eclat; Zaki 2000): an itemset is extended by those columns only that extended its
+// prefix.
 #include "cpu/kernels.hpp"
 #include "cpu/simd.hpp"
 
@@ -29,8 +30,8 @@ class Miner {
   }
 
   // Records `prefix`, whose bitmaps are given, and everything that extends it by columns of `extensions`.
-  void visit(std::vector<std::int32_t>& prefix, const std::vector<const Word*>& bitmaps, const std::vector<std::int32_t>& extensions,
-             Watch& watch, int thread) {
+  void visit(std::vector<std::int32_t>& prefix, const std::vector<const Word*>& bitmaps,
+             const std::vector<std::int32_t>& extensions, Watch& watch, int thread) {
     if (++n_found_ > max_sets_) return;
     found.items.insert(found.items.end(), prefix.begin(), prefix.end());
     found.offsets.push_back(static_cast<std::int64_t>(found.items.size()));
@@ -75,7 +76,8 @@ MinedItemsets by_size(const std::vector<MinedItemsets>& parts) {
     for (const MinedItemsets& part : parts)
       for (std::size_t s = 1; s < part.offsets.size(); ++s)
         if (static_cast<std::size_t>(part.offsets[s] - part.offsets[s - 1]) == size) {
-          all.items.insert(all.items.end(), part.items.begin() + part.offsets[s - 1], part.items.begin() + part.offsets[s]);
+          all.items.insert(all.items.end(), part.items.begin() + part.offsets[s - 1],
+                           part.items.begin() + part.offsets[s]);
           all.offsets.push_back(static_cast<std::int64_t>(all.items.size()));
         }
   return all;
@@ -94,15 +96,17 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
     if (single.reaches(everything, column)) frequent.push_back(column);
 
   std::vector<MinedItemsets> parts(frequent.size());
-  parallel_for(static_cast<std::int64_t>(frequent.size()), n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
-    const auto first = static_cast<std::size_t>(task);
-    Miner miner(tables, min_count, max_size, max_sets, n_found);
-    std::vector<std::int32_t> prefix{frequent[first]};
-    std::vector<const Word*> bitmaps;
-    for (const MiningTable& table : tables) bitmaps.push_back(table.columns[static_cast<std::size_t>(prefix[0])]);
-    miner.visit(prefix, bitmaps, {frequent.begin() + task + 1, frequent.end()}, watch, thread);
-    parts[first] = std::move(miner.found);
-  });
+  parallel_for(static_cast<std::int64_t>(frequent.size()), n_threads, monitor,
+               [&](std::int64_t task, int thread, Watch& watch) {
+                 const auto first = static_cast<std::size_t>(task);
+                 Miner miner(tables, min_count, max_size, max_sets, n_found);
+                 std::vector<std::int32_t> prefix{frequent[first]};
+                 std::vector<const Word*> bitmaps;
+                 for (const MiningTable& table : tables)
+                   bitmaps.push_back(table.columns[static_cast<std::size_t>(prefix[0])]);
+                 miner.visit(prefix, bitmaps, {frequent.begin() + task + 1, frequent.end()}, watch, thread);
+                 parts[first] = std::move(miner.found);
+               });
   if (n_found > max_sets) return std::nullopt;
   return by_size(parts);
 }

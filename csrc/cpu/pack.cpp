@@ -5,27 +5,31 @@
 
 namespace askew {
 
-std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, std::int64_t row_stride, Word* out, int n_threads,
-                  const Monitor& monitor) {
+std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, std::int64_t row_stride, Word* out,
+                  int n_threads, const Monitor& monitor) {
   constexpr std::int64_t kWords = kBlockBits / kWordBits;  // one cache line of each column at a time
   const SimdKernels& kernels = simd();
   const std::int64_t n_words = words_for(n), n_blocks = n_words / kWords;
-  const std::int64_t blocks_per_task = std::max<std::int64_t>(1, (std::int64_t{1} << 20) / (kBlockBits * std::max<std::int64_t>(p, 1)));
+  const std::int64_t blocks_per_task =
+      std::max<std::int64_t>(1, (std::int64_t{1} << 20) / (kBlockBits * std::max<std::int64_t>(p, 1)));
   const std::int64_t n_tasks = (n_blocks + blocks_per_task - 1) / blocks_per_task;
   std::atomic<bool> valid{true};
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {
     std::vector<Word> words(static_cast<std::size_t>(kWords * p));
     std::uint8_t seen = 0;
-    for (std::int64_t block = task * blocks_per_task; block < std::min(n_blocks, (task + 1) * blocks_per_task); ++block) {
+    for (std::int64_t block = task * blocks_per_task; block < std::min(n_blocks, (task + 1) * blocks_per_task);
+         ++block) {
       std::fill(words.begin(), words.end(), Word{0});
       for (std::int64_t w = 0; w < kWords; ++w) {
         const std::int64_t row = block * kBlockBits + w * kWordBits;
         if (row >= n) break;
-        const std::uint8_t any = kernels.pack_rows(values + row * row_stride, row_stride, std::min(kWordBits, n - row), p, &words[static_cast<std::size_t>(w * p)]);
+        const std::uint8_t any = kernels.pack_rows(values + row * row_stride, row_stride, std::min(kWordBits, n - row),
+                                                   p, &words[static_cast<std::size_t>(w * p)]);
         seen = static_cast<std::uint8_t>(seen | any);
       }
       for (std::int64_t c = 0; c < p; ++c)
-        for (std::int64_t w = 0; w < kWords; ++w) out[c * n_words + block * kWords + w] = words[static_cast<std::size_t>(w * p + c)];
+        for (std::int64_t w = 0; w < kWords; ++w)
+          out[c * n_words + block * kWords + w] = words[static_cast<std::size_t>(w * p + c)];
     }
     if (seen > 1) valid = false;
   });

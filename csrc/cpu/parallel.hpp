@@ -68,8 +68,8 @@ class Watch {
   int helpers_running_ = 0;
 };
 
-// Runs body(task, thread, watch) once for each task = 0 … n_tasks - 1, on up to n_threads threads of which the caller is number 0. The first
-// exception stops the loop and is thrown again here, after every thread has ended.
+// Runs body(task, thread, watch) once for each task = 0 … n_tasks - 1, on up to n_threads threads of which the caller
+// is number 0. The first exception stops the loop and is thrown again here, after every thread has ended.
 template <class Body>
 void parallel_for(std::int64_t n_tasks, int n_threads, const Monitor& monitor, const Body& body) {
   n_threads = static_cast<int>(std::clamp<std::int64_t>(n_threads, 1, std::max<std::int64_t>(n_tasks, 1)));

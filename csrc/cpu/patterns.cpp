@@ -3,7 +3,8 @@
 namespace askew {
 namespace {
 
-// Transposes a 64 × 64 matrix of bits in place (Warren, Hacker's Delight, section 7-3): bit c of rows[r] and bit r of rows[c] change places.
+// Transposes a 64 × 64 matrix of bits in place (Warren, Hacker's Delight, section 7-3): bit c of rows[r] and bit r of
+// rows[c] change places.
 void transpose(Word (&rows)[64]) {
   Word mask = 0x00000000FFFFFFFFull;
   for (unsigned width = 32; width != 0; width >>= 1, mask ^= mask << width)
@@ -47,12 +48,14 @@ Patterns patterns(const Columns& columns, std::int64_t n, int n_threads, const M
   Patterns found;
   std::vector<std::uint64_t> slots(1024, 0);
   const auto same = [&](std::size_t a, std::size_t b) {
-    return std::equal(rows.begin() + static_cast<std::ptrdiff_t>(a * width), rows.begin() + static_cast<std::ptrdiff_t>((a + 1) * width),
+    return std::equal(rows.begin() + static_cast<std::ptrdiff_t>(a * width),
+                      rows.begin() + static_cast<std::ptrdiff_t>((a + 1) * width),
                       rows.begin() + static_cast<std::ptrdiff_t>(b * width));
   };
   for (std::size_t row = 0; row < static_cast<std::size_t>(n); ++row) {
     std::size_t slot = hashes[row] & (slots.size() - 1);
-    while (slots[slot] != 0 && !same(static_cast<std::size_t>(found.first[slots[slot] - 1]), row)) slot = (slot + 1) & (slots.size() - 1);
+    while (slots[slot] != 0 && !same(static_cast<std::size_t>(found.first[slots[slot] - 1]), row))
+      slot = (slot + 1) & (slots.size() - 1);
     if (slots[slot] != 0) {
       ++found.multiplicity[slots[slot] - 1];
       continue;

@@ -1,5 +1,5 @@
-// Counts under bootstrap weights. The weights of a row for a block of replicates are generated in registers and added to the sums of the
-// itemsets that the row contains, in 8 bits, widened just before they could overflow.
+// Counts under bootstrap weights. The weights of a row for a block of replicates are generated in registers and added
+// to the sums of the itemsets that the row contains, in 8 bits, widened just before they could overflow.
 #include <mutex>
 
 #include "cpu/incidence.hpp"
@@ -9,7 +9,7 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kWideBytes = std::int64_t{1} << 20;     // 8-bit sums that still share the L2 cache with the rest
+constexpr std::int64_t kWideBytes = std::int64_t{1} << 20;  // 8-bit sums that still share the L2 cache with the rest
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 
 // Sums of one thread: 7 bytes for each itemset and replicate of a block.
@@ -37,8 +37,9 @@ class ThreadSums {
 
 }  // namespace
 
-void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws, std::uint64_t first_row,
-              std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride, int n_threads, const Monitor& monitor) {
+void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
+              int n_threads, const Monitor& monitor) {
   if (begin == end || itemsets.size == 0) return;
   const SimdKernels& kernels = simd();
   const int largest_weight = draws.distribution->n_outcomes - 1;
@@ -52,37 +53,46 @@ void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, 
   std::vector<std::mutex> block_mutex(static_cast<std::size_t>(n_blocks));
   const auto part_of_all = [&](std::int64_t row, std::int64_t rows) -> Monitor {
     if (!monitor) return {};
-    return [=, &monitor](std::int64_t done, std::int64_t total) { monitor(row * 1000 + rows * 1000 / std::max<std::int64_t>(total, 1) * done, n * 1000); };
+    return [=, &monitor](std::int64_t done, std::int64_t total) {
+      monitor(row * 1000 + rows * 1000 / std::max<std::int64_t>(total, 1) * done, n * 1000);
+    };
   };
 
   for (std::int64_t row = 0; row < n;) {
-    const IncidenceChunk chunk = build_incidence(columns, n, itemsets, row, rows_per_flush, n_threads, part_of_all(row, 0));
+    const IncidenceChunk chunk =
+        build_incidence(columns, n, itemsets, row, rows_per_flush, n_threads, part_of_all(row, 0));
     const auto n_pieces = static_cast<std::int64_t>(chunk.pieces.size());
     // Enough parts to keep every thread busy to the end, and none so long that it would delay Ctrl-C.
-    const std::int64_t wanted = std::max((4 * n_threads + n_blocks - 1) / n_blocks, chunk.n_entries / kEntriesPerTask + 1);
-    const std::int64_t n_parts = n_threads == 1 ? std::min(n_pieces, chunk.n_entries / kEntriesPerTask + 1) : std::min(n_pieces, wanted);
-    parallel_for(n_blocks * n_parts, n_threads, part_of_all(row, chunk.n_rows), [&](std::int64_t task, int thread, Watch& watch) {
-      const std::int64_t block = task / n_parts, part = task % n_parts;
-      ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
-      mine.allocate(itemsets.size, width);
-      const Accumulators view = mine.view(max_flushes);
-      for (std::int64_t piece = n_pieces * part / n_parts; piece < n_pieces * (part + 1) / n_parts; ++piece) {
-        watch.check(thread);
-        kernels.accumulate(chunk.pieces[static_cast<std::size_t>(piece)],
-                           first_row + static_cast<std::uint64_t>(row + piece * chunk.rows_per_piece), draws,
-                           first_block + static_cast<std::uint32_t>(block), width, view);
-      }
-      kernels.drain(itemsets.size, width, view);
+    const std::int64_t wanted =
+        std::max((4 * n_threads + n_blocks - 1) / n_blocks, chunk.n_entries / kEntriesPerTask + 1);
+    const std::int64_t n_parts =
+        n_threads == 1 ? std::min(n_pieces, chunk.n_entries / kEntriesPerTask + 1) : std::min(n_pieces, wanted);
+    parallel_for(n_blocks * n_parts, n_threads, part_of_all(row, chunk.n_rows),
+                 [&](std::int64_t task, int thread, Watch& watch) {
+                   const std::int64_t block = task / n_parts, part = task % n_parts;
+                   ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
+                   mine.allocate(itemsets.size, width);
+                   const Accumulators view = mine.view(max_flushes);
+                   for (std::int64_t piece = n_pieces * part / n_parts; piece < n_pieces * (part + 1) / n_parts;
+                        ++piece) {
+                     watch.check(thread);
+                     kernels.accumulate(chunk.pieces[static_cast<std::size_t>(piece)],
+                                        first_row + static_cast<std::uint64_t>(row + piece * chunk.rows_per_piece),
+                                        draws, first_block + static_cast<std::uint32_t>(block), width, view);
+                   }
+                   kernels.drain(itemsets.size, width, view);
 
-      const std::int64_t first = (first_block + block) * width;  // replicate of lane_of(0)
-      const std::int64_t from = std::max<std::int64_t>(begin, first), to = std::min<std::int64_t>(end, first + width);
-      const std::lock_guard<std::mutex> lock(block_mutex[static_cast<std::size_t>(block)]);
-      for (std::int64_t s = 0; s < itemsets.size; ++s) {
-        std::uint32_t* sum = view.sum32 + s * width;
-        for (std::int64_t r = from; r < to; ++r) out[s * stride + r - begin] += sum[lane_of(static_cast<int>(r - first), width)];
-        std::fill(sum, sum + width, std::uint32_t{0});
-      }
-    });
+                   const std::int64_t first = (first_block + block) * width;  // replicate of lane_of(0)
+                   const std::int64_t from = std::max<std::int64_t>(begin, first),
+                                      to = std::min<std::int64_t>(end, first + width);
+                   const std::lock_guard<std::mutex> lock(block_mutex[static_cast<std::size_t>(block)]);
+                   for (std::int64_t s = 0; s < itemsets.size; ++s) {
+                     std::uint32_t* sum = view.sum32 + s * width;
+                     for (std::int64_t r = from; r < to; ++r)
+                       out[s * stride + r - begin] += sum[lane_of(static_cast<int>(r - first), width)];
+                     std::fill(sum, sum + width, std::uint32_t{0});
+                   }
+                 });
     row += chunk.n_rows;
   }
 }

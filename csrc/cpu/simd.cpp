@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 
 namespace askew {
@@ -21,12 +22,13 @@ std::vector<const SimdKernels*> runnable() {
 }
 
 const SimdKernels* find(const std::string& level) {
-  std::string known;
+  std::ostringstream message;
+  message << "no SIMD level '" << level << "' on this processor; it can run:";
   for (const SimdKernels* kernels : runnable()) {
     if (level == kernels->name) return kernels;
-    known += (known.empty() ? "" : ", ") + std::string(kernels->name);
+    message << ' ' << kernels->name;
   }
-  throw std::invalid_argument("no SIMD level '" + level + "' on this processor; it can run: " + known);
+  throw std::invalid_argument(message.str());
 }
 
 const SimdKernels* by_environment() {

@@ -1,5 +1,5 @@
-// The inner loops, one set per SIMD level. simd_<level>.cpp compiles simd_kernels.inl with that level's flags; simd.cpp picks a level at
-// run time, once. Everything above these pointers is ordinary code compiled once.
+// The inner loops, one set per SIMD level. simd_<level>.cpp compiles simd_kernels.inl with that level's flags; simd.cpp
+// picks a level at run time, once. Everything above these pointers is ordinary code compiled once.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,13 @@ namespace askew {
 // Widths of a block of replicates: the wide one halves the work per membership, the narrow one halves the accumulators.
 constexpr int kNarrow = 64, kWide = 128;
 
-// Members of each row, in compressed rows, of a piece of a table. An entry is an itemset's number; the bit kFlush is set on every
-// kRowsPerFlush-th entry of an itemset: its 8-bit accumulators must be widened then, or they might overflow.
+// Members of each row, in compressed rows, of a piece of a table. An entry is an itemset's number; the bit kFlush is
+// set on every kRowsPerFlush-th entry of an itemset: its 8-bit accumulators must be widened then, or they might
+// overflow.
 constexpr std::uint32_t kFlush = std::uint32_t{1} << 31;
 
 struct Incidence {
-  std::vector<std::uint32_t> starts;   // rows + 1
+  std::vector<std::uint32_t> starts;  // rows + 1
   std::vector<std::uint32_t> entries;
 };
 
@@ -39,17 +40,20 @@ struct SimdKernels {
   std::int64_t (*and_count)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words);
   // out = conjunction of k columns, as above. k ≥ 1.
   void (*and_columns)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out);
-  // Packs 64 rows or fewer of p uint8 values: bit r of out[c] = row r, column c. Returns the OR of all values (more than 1: bad input).
-  std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p, Word* out);
-  // Adds the weights of the rows of a piece, whose first is `first_row`, in replicates block * width … (block + 1) * width - 1.
-  void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block, int width,
-                     const Accumulators& sums);
+  // Packs 64 rows or fewer of p uint8 values: bit r of out[c] = row r, column c. Returns the OR of all values (more
+  // than 1: bad input).
+  std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,
+                            Word* out);
+  // Adds the weights of the rows of a piece, whose first is `first_row`, in replicates block * width … (block + 1) *
+  // width - 1.
+  void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
+                     int width, const Accumulators& sums);
   // Empties sum8 into sum16 and sum16 into sum32, for all itemsets.
   void (*drain)(std::int64_t n_itemsets, int width, const Accumulators& sums);
 };
 
-// Where in a block's accumulators replicate `replicate` (0 ≤ replicate < width) stands: the order in which 16-bit halves of the
-// generator's words, packed two by two into bytes, come out of a vector register.
+// Where in a block's accumulators replicate `replicate` (0 ≤ replicate < width) stands: the order in which 16-bit
+// halves of the generator's words, packed two by two into bytes, come out of a vector register.
 constexpr int lane_of(int replicate, int width) {
   const int counter = replicate / 8, word = replicate / 2 % 4, half = replicate % 2;
   return word / 2 * (width / 2) + counter * 4 + half * 2 + word % 2;
@@ -62,8 +66,8 @@ const SimdKernels* avx512_kernels();
 // Names of the levels that this processor can run, best first.
 std::vector<std::string> simd_levels();
 
-// The kernels in use: the best level, or the one that ASKEW_SIMD names when the library is first used. Throws std::invalid_argument if it
-// cannot run here.
+// The kernels in use: the best level, or the one that ASKEW_SIMD names when the library is first used. Throws
+// std::invalid_argument if it cannot run here.
 const SimdKernels& simd();
 
 // Changes the level for the calls that follow ("" for the default); meant for tests.

@@ -1,6 +1,6 @@
-// The inner loops of one SIMD level; the including file defines ASKEW_SIMD_LEVEL and is compiled with that level's flags. Nothing here may
-// leave inline functions with external linkage behind (the linker could hand them to a processor that cannot run them): so no standard
-// containers, and everything lives in an unnamed namespace.
+// The inner loops of one SIMD level; the including file defines ASKEW_SIMD_LEVEL and is compiled with that level's
+// flags. Nothing here may leave inline functions with external linkage behind (the linker could hand them to a
+// processor that cannot run them): so no standard containers, and everything lives in an unnamed namespace.
 #include <cstring>
 
 #include "cpu/simd.hpp"
@@ -45,7 +45,8 @@ struct Bits {
   static std::int64_t sum(Register total) { return _mm512_reduce_add_epi64(total); }
 };
 #elif defined(__AVX2__)
-// Population count by a table of nibbles (Muła, Kurz & Lemire, "Faster population counts using AVX2 instructions", 2018).
+// Population count by a table of nibbles (Muła, Kurz & Lemire, "Faster population counts using AVX2 instructions",
+// 2018).
 struct Bits {
   using Register = __m256i;
   static constexpr std::int64_t words = 4;
@@ -54,7 +55,8 @@ struct Bits {
   static void store(Word* p, Register x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   static Register both(Register a, Register b) { return _mm256_and_si256(a, b); }
   static Register add_ones(Register total, Register x) {
-    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2,
+                                           2, 3, 2, 3, 3, 4);
     const __m256i low = _mm256_set1_epi8(0x0F);
     const __m256i ones = _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
                                          _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
@@ -116,14 +118,16 @@ std::int64_t and_count(const Word* const* columns, std::int64_t k, std::int64_t 
 }
 
 void and_columns(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out) {
-  for (std::int64_t word = 0; word < n_words; word += Bits::words) Bits::store(out + word, conjunction(columns, k, begin + word));
+  for (std::int64_t word = 0; word < n_words; word += Bits::words)
+    Bits::store(out + word, conjunction(columns, k, begin + word));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- pack
 
 constexpr std::int64_t kPackColumns = 256;
 
-std::uint8_t pack_rows(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p, Word* out) {
+std::uint8_t pack_rows(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,
+                       Word* out) {
   std::uint8_t seen = 0;
   std::uint8_t bytes[8][kPackColumns];  // bytes[i][c]: rows 8 i … 8 i + 7 of column c, one bit each
   for (std::int64_t begin = 0; begin < p; begin += kPackColumns) {
@@ -150,7 +154,8 @@ std::uint8_t pack_rows(const std::uint8_t* values, std::int64_t row_stride, std:
 
 // ------------------------------------------------------------------------------------------------------------ weights
 
-// Walker's table for 16-bit uniforms, as registers. bound = (cut - 1) * 16 + column: a uniform at or below it takes the first weight.
+// Walker's table for 16-bit uniforms, as registers. bound = (cut - 1) * 16 + column: a uniform at or below it takes the
+// first weight.
 #if defined(__AVX512VPOPCNTDQ__)
 struct Alias16 {
   __m512i bound, first, second;
@@ -228,8 +233,8 @@ inline Lanes lane_numbers() {
 }
 
 // Poisson weights from 16-bit uniforms. `counters_per_row` is 16 or 8.
-inline void poisson16(const ThreefryKey& key, const Alias16& alias, std::uint64_t row, std::uint32_t first_counter, int counters_per_row,
-                      WeightRows& out) {
+inline void poisson16(const ThreefryKey& key, const Alias16& alias, std::uint64_t row, std::uint32_t first_counter,
+                      int counters_per_row, WeightRows& out) {
   const Lanes numbers = lane_numbers(), zero = {};
   for (int l = 0; l < kCounters; l += kLanes) {
     const Lanes lane = numbers + static_cast<std::uint32_t>(l);
@@ -249,8 +254,8 @@ inline void poisson16(const ThreefryKey& key, const Alias16& alias, std::uint64_
 
 // Weights of `rows` rows (one if kWidth is wide, two if narrow) in the order of lane_of.
 template <int kWidth>
-inline void draw(const Draws& draws, const ThreefryKey& key, const Alias16& alias, std::uint64_t row, std::uint32_t block,
-                 std::uint8_t (*out)[kWidth]) {
+inline void draw(const Draws& draws, const ThreefryKey& key, const Alias16& alias, std::uint64_t row,
+                 std::uint32_t block, std::uint8_t (*out)[kWidth]) {
   constexpr int kRows = kWide / kWidth;
   if (draws.distribution->uniform_bits == 16) {
     WeightRows drawn;
@@ -264,7 +269,8 @@ inline void draw(const Draws& draws, const ThreefryKey& key, const Alias16& alia
   for (int r = 0; r < kRows; ++r)
     for (int counter = 0; counter < kWidth / 4; ++counter) {
       const Threefry4<std::uint32_t> x =
-          weights_words(key, row + static_cast<std::uint64_t>(r), block * static_cast<std::uint32_t>(kWidth / 4) + static_cast<std::uint32_t>(counter));
+          weights_words(key, row + static_cast<std::uint64_t>(r),
+                        block * static_cast<std::uint32_t>(kWidth / 4) + static_cast<std::uint32_t>(counter));
       for (int i = 0; i < 4; ++i) out[r][lane_of(4 * counter + i, kWidth)] = alias_weight(kAlias32, x.word[i]);
     }
 }
@@ -290,7 +296,8 @@ void widen(const Accumulators& sums, std::int64_t itemset) {
 }
 
 template <int kWidth>
-void accumulate_width(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block, const Accumulators& sums) {
+void accumulate_width(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
+                      const Accumulators& sums) {
   constexpr int kRows = kWide / kWidth, kVectors = kWidth / kVectorBytes;
   const ThreefryKey key = weights_key(draws);
   const Alias16 alias;

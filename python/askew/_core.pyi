@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from askew.engine.protocol import Int32, Int64, MiningTable, Monitor, UInt8, Words
+from askew.engine.protocol import Int32, Int64, Monitor, UInt8, Words
 
 def simd_level() -> str: ...
 def simd_levels() -> list[str]: ...
@@ -9,7 +9,7 @@ def pack(values: UInt8, n_threads: int) -> tuple[Words, int]: ...
 def pack_sparse(offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words: ...
 def patterns(columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]: ...
 def mine(
-    tables: Sequence[tuple[Words, Words | None] | MiningTable],
+    tables: Sequence[tuple[Words, Words | None]],
     min_count: int,
     max_size: int,
     max_sets: int,

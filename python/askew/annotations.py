@@ -367,9 +367,7 @@ class Annotations:
             )
 
 
-def _declared(
-    attribute_names: Any, group_names: Any, like: Annotations | None
-) -> tuple[Names | None, Names | None]:
+def _declared(attribute_names: Any, group_names: Any, like: Annotations | None) -> tuple[Names | None, Names | None]:
     """The two vocabularies, where they were declared."""
     if like is not None:
         if not isinstance(like, Annotations):
@@ -433,7 +431,5 @@ def _difference(mine: Names, theirs: Names) -> str:
 
 def _unpacked(packed: Packed) -> npt.NDArray[np.bool_]:
     octets = packed.words.astype("<u8", copy=False).view(np.uint8)
-    bits: npt.NDArray[np.bool_] = (
-        np.unpackbits(octets, axis=1, count=packed.n, bitorder="little").view(bool).T
-    )
+    bits: npt.NDArray[np.bool_] = np.unpackbits(octets, axis=1, count=packed.n, bitorder="little").view(bool).T
     return bits

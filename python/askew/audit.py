@@ -18,7 +18,8 @@ from askew.results import Audit, Estimate
 from askew.tables import Table
 
 GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP = "group->attribute", "attribute->group"
-#: The papers' names: A is the protected attribute and T the task in [Wang & Russakovsky 2021]; G the group and M the attribute set in [Zhao et al. 2023].
+#: The papers' names: A is the protected attribute and T the task in [Wang & Russakovsky 2021]; G the group and M the
+#: attribute set in [Zhao et al. 2023].
 DIRECTIONS = {
     GROUP_TO_ATTRIBUTE: GROUP_TO_ATTRIBUTE,
     "G->M": GROUP_TO_ATTRIBUTE,
@@ -33,12 +34,16 @@ DIRECTIONS = {
 def mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
     """BA_MALS of Zhao et al. 2017: do predictions favour the group that training data favour, and by how much more?
 
-    (1/\\|A\\|) Σ_g Σ_{a : bias_train(a, g) > 1/\\|G\\|} [bias_pred(a, g) − bias_train(a, g)], where bias(a, g) = co(a, g) / Σ_g' co(a, g').
+    ::
+
+        (1/|A|) Σ_g Σ_{a : bias_train(a, g) > 1/|G|} [bias_pred(a, g) − bias_train(a, g)]
+        bias(a, g) = co(a, g) / Σ_g' co(a, g')
 
     Parameters
     ----------
     train, test, pred : Annotations
-        Ground truth of the training and the test instances, and predictions of attributes and groups for the same test instances.
+        Ground truth of the training and the test instances, and predictions of attributes and groups for the same
+        test instances.
     **options
         Shared keywords.
 
@@ -58,8 +63,8 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
 
     References
     ----------
-    J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias Amplification using Corpus-level
-    Constraints", EMNLP 2017.
+    J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias
+    Amplification using Corpus-level Constraints", EMNLP 2017.
 
     Examples
     --------
@@ -77,18 +82,20 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
 def directional(
     train: Annotations, test: Annotations, pred: Annotations, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
 ) -> Estimate:
-    """BiasAmp→ of Wang & Russakovsky 2021: is the correlation of groups and attributes amplified, and in which direction?
+    """BiasAmp→ of Wang & Russakovsky 2021: are correlations of groups and attributes amplified, and in which direction?
 
-    (1/\\|G\\|\\|A\\|) Σ_g Σ_a [y Δ + (1 − y)(−Δ)] with y = 1[P_train(g, a) > P_train(g) P_train(a)], and Δ = P(â | g) − P(a | g) or
-    Δ = P(ĝ | a) − P(g | a).
+    ::
+
+        (1/|G||A|) Σ_g Σ_a [y Δ + (1 − y)(−Δ)],  y = 1[P_train(g, a) > P_train(g) P_train(a)]
+        Δ = P(â | g) − P(a | g)  or  Δ = P(ĝ | a) − P(g | a)
 
     Parameters
     ----------
     train, test, pred : Annotations
         As in `mals`.
     direction : {"group->attribute", "attribute->group"}
-        Whether errors in attributes depend on the group, or errors in groups on the attributes. The papers' "G->M" and "A->T" mean the first,
-        "M->G" and "T->A" the second.
+        Whether errors in attributes depend on the group, or errors in groups on the attributes. The papers' "G->M"
+        and "A->T" mean the first, "M->G" and "T->A" the second.
     **options
         Shared keywords.
 
@@ -107,24 +114,29 @@ def directional(
 
     Examples
     --------
-    The example that comes with the paper's code:
+    The example that comes with the paper's code, each instance ten times:
 
     >>> import askew
-    >>> group = ["B"] * 3 + ["A"] * 5
-    >>> test = askew.Annotations([[y] for y in (0, 1, 1, 0, 0, 0, 0, 1)], group)
-    >>> pred = askew.Annotations([[y] for y in (1, 1, 1, 0, 0, 0, 0, 0)], group)
+    >>> group = ["B"] * 30 + ["A"] * 50
+    >>> test = askew.Annotations([[y] for y in (0, 1, 1, 0, 0, 0, 0, 1) for _ in range(10)], group)
+    >>> pred = askew.Annotations([[y] for y in (1, 1, 1, 0, 0, 0, 0, 0) for _ in range(10)], group)
     >>> round(float(askew.directional(test, test, pred, direction="A->T")), 4)
     0.2667
     """
     chosen = options_of("directional", options)
-    return _single(_directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen)
+    return _single(
+        _directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen
+    )
 
 
 @takes_options
 def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
     """Multi_MALS of Zhao, Andrews & Xiang 2023: MALS over attribute sets, by size.
 
-    X = (1/\\|M\\|) Σ_g Σ_m \\|Δ_gm\\| and variance(Δ_gm), with Δ_gm = 1[bias_train(m, g) > 1/\\|G\\|] (bias_pred(m, g) − bias_train(m, g)).
+    ::
+
+        X = (1/|M|) Σ_g Σ_m |Δ_gm|  and  variance(Δ_gm)
+        Δ_gm = 1[bias_train(m, g) > 1/|G|] (bias_pred(m, g) − bias_train(m, g))
 
     Parameters
     ----------
@@ -136,7 +148,7 @@ def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **optio
     Returns
     -------
     Estimate
-        \\|Δ\\| is raised by sampling noise: see ``noise_floor`` and ``debiased``.
+        Sampling noise raises absolute values: see ``noise_floor`` and ``debiased``.
 
     Raises
     ------
@@ -164,7 +176,10 @@ def multi_directional(
 ) -> Estimate:
     """Multi_{G→M} and Multi_{M→G} of Zhao, Andrews & Xiang 2023: directional amplification over attribute sets.
 
-    X = (1/\\|G\\|\\|M\\|) Σ_g Σ_m \\|Δ_gm\\| and variance(Δ_gm), with Δ = P(m̂ | g) − P(m | g) or Δ = P(ĝ | m) − P(g | m).
+    ::
+
+        X = (1/|G||M|) Σ_g Σ_m |Δ_gm|  and  variance(Δ_gm)
+        Δ = P(m̂ | g) − P(m | g)  or  Δ = P(ĝ | m) − P(g | m)
 
     Parameters
     ----------
@@ -178,7 +193,7 @@ def multi_directional(
     Returns
     -------
     Estimate
-        \\|Δ\\| is raised by sampling noise: see ``noise_floor`` and ``debiased``.
+        Sampling noise raises absolute values: see ``noise_floor`` and ``debiased``.
 
     Raises
     ------
@@ -198,20 +213,23 @@ def multi_directional(
     'Multi_G->M'
     """
     chosen = options_of("multi_directional", options)
-    return _single(_directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen)
+    return _single(
+        _directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen
+    )
 
 
 @takes_options
 def audit(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Audit:
     """Every bias-amplification metric in one pass, on the same replicates.
 
-    `BA_MALS`, `BiasAmp_A->T` and `BiasAmp_T->A` over single attributes, `Multi_MALS`, `Multi_G->M` and `Multi_M->G` over the attribute sets.
+    `BA_MALS`, `BiasAmp_A->T` and `BiasAmp_T->A` over single attributes, `Multi_MALS`, `Multi_G->M` and `Multi_M->G`
+    over the attribute sets.
 
     Parameters
     ----------
     train, test, pred : Annotations
-        Ground truth of the training and the test instances, and predictions of attributes and groups for the same test instances, in the
-        same order. A model that predicts no groups is audited with the test's groups in `pred`.
+        Ground truth of the training and the test instances, and predictions of attributes and groups for the same
+        test instances, in the same order. A model that predicts no groups is audited with the test's groups in `pred`.
     **options
         Shared keywords.
 
@@ -242,13 +260,19 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
     single = Options(**{**vars(chosen), "sets": None, "signed": None})
     one_by_one = [
         _mals_metric("BA_MALS", single, train, test, single=True),
-        *(_directional_metric("BiasAmp", d, single, train, test, single=True) for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)),
+        *(
+            _directional_metric("BiasAmp", d, single, train, test, single=True)
+            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
+        ),
     ]
     universe = chosen.universe(chosen.sets or chosen.chosen_convention.sets, train, test)
     together = Options(**{**vars(chosen), "sets": universe})
     several = [
         _mals_metric("Multi_MALS", together, train, test, single=False),
-        *(_directional_metric("Multi", d, together, train, test, single=False) for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)),
+        *(
+            _directional_metric("Multi", d, together, train, test, single=False)
+            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
+        ),
     ]
     singletons = one_by_one[0].sets
     all_metrics = [Metric(m.name, m.family, singletons, m.signed, m.baseline) for m in one_by_one] + several
@@ -269,8 +293,8 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
     Returns
     -------
     Table
-        One row per set and group: ``set``, ``group``, ``count`` (co(m, g)), ``bias`` (NaN where no member of any group contains m),
-        ``low`` and ``high`` (NaN without replicates).
+        One row per set and group: ``set``, ``group``, ``count`` (co(m, g)), ``bias`` (NaN where no member of any
+        group contains m), ``low`` and ``high`` (NaN without replicates).
 
     Raises
     ------
@@ -324,9 +348,9 @@ def bootstrap(
     Parameters
     ----------
     statistic : callable
-        Called with an object whose ``train`` and ``test`` are `Counts` (None for a table that is not given), for the sample and then for blocks
-        of replicates. Returns an array whose first axis is the replicate, like that of every array of counts: shape (R, …). It should be a
-        NumPy expression without a loop over replicates.
+        Called with an object whose ``train`` and ``test`` are `Counts` (None for a table that is not given), for the
+        sample and then for blocks of replicates. Returns an array whose first axis is the replicate, like that of
+        every array of counts: shape (R, …). It should be a NumPy expression without a loop over replicates.
     train, test, pred : Annotations, optional
         At least one of `train` and `test`; `pred` needs `test`.
     **options
@@ -378,7 +402,9 @@ def _mals_metric(name: str, options: Options, train: Annotations, test: Annotati
     return Metric(name, "mals", sets, single if options.signed is None else options.signed)
 
 
-def _directional_metric(name: str, direction: str, options: Options, train: Annotations, test: Annotations, *, single: bool) -> Metric:
+def _directional_metric(
+    name: str, direction: str, options: Options, train: Annotations, test: Annotations, *, single: bool
+) -> Metric:
     direction = direction.replace("→", "->") if isinstance(direction, str) else direction
     if direction not in DIRECTIONS:
         raise InputError(f"direction must be one of {tuple(DIRECTIONS)}, not {direction!r}")

@@ -30,8 +30,8 @@ class Convention:
     tie : {"uncorrelated", "nothing"}
         A cell with P(g, m) = P(g) P(m) exactly counts as y = 0, or contributes 0.
     undefined_mals : {"zero", "dropped"}
-        A cell of the MALS family with an empty denominator enters the variance as 0, or not at all. It contributes 0 to the value, and is
-        counted in 1/\\|M\\|, in both.
+        A cell of the MALS family with an empty denominator enters the variance as 0, or not at all. It contributes 0
+        to the value, and is counted in the number of sets, in both.
     empty_rows : {"kept", "dropped"}
         Whether training instances with neither attribute nor group count.
 

@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,8 @@ class Resampling:
 class Counts:
     """Co-occurrence counts of one table (and of predictions for it), for the sample and each bootstrap replicate.
 
-    Made by `count`. All arrays are int64, with the replicate on axis 0: row 0 is the sample itself, row 1 + b replicate b.
+    Made by `count`. All arrays are int64, with the replicate on axis 0: row 0 is the sample itself, row 1 + b
+    replicate b.
 
     Attributes
     ----------
@@ -94,7 +95,13 @@ class Counts:
         rows: tuple[tuple[int, int], ...],
         arrays: dict[str, Int64],
     ) -> None:
-        self.sets, self.group_names, self.resampling, self.rows, self._arrays = sets, group_names, resampling, rows, arrays
+        self.sets, self.group_names, self.resampling, self.rows, self._arrays = (
+            sets,
+            group_names,
+            resampling,
+            rows,
+            arrays,
+        )
 
     @property
     def n(self) -> Int64:
@@ -169,7 +176,8 @@ class Counts:
         for begin, end in sorted(self.rows + other.rows):
             if rows and begin < rows[-1][1]:
                 raise InputError(
-                    f"these counts cannot be added: both contain the rows {begin} to {min(end, rows[-1][1]) - 1} of {self.resampling.table}. "
+                    f"these counts cannot be added: both contain rows {begin} to {min(end, rows[-1][1]) - 1} "
+                    f"of {self.resampling.table}. "
                     "Give each part its place in the table: count(…, first_row=…)"
                 )
             if rows and begin == rows[-1][1]:
@@ -183,7 +191,8 @@ class Counts:
         if not isinstance(other, Counts):
             return NotImplemented
         return (
-            (self.sets, self.group_names, self.resampling, self.rows) == (other.sets, other.group_names, other.resampling, other.rows)
+            (self.sets, self.group_names, self.resampling, self.rows)
+            == (other.sets, other.group_names, other.resampling, other.rows)
             and self._arrays.keys() == other._arrays.keys()
             and all(np.array_equal(array, other._arrays[name]) for name, array in self._arrays.items())
         )
@@ -205,7 +214,11 @@ class Counts:
             "rows": self.rows,
             "arrays": sorted(self._arrays),
         }
-        parts = {"items": self.sets.itemsets.items, "offsets": self.sets.itemsets.offsets, **self._arrays}
+        parts: dict[str, npt.NDArray[Any]] = {
+            "items": self.sets.itemsets.items,
+            "offsets": self.sets.itemsets.offsets,
+            **self._arrays,
+        }
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -236,11 +249,13 @@ class Counts:
                 if header.get("format") != "askew counts":
                     raise InputError(f"{os.fspath(path)} is not a file of counts")
                 if header["version"] > FILE_VERSION:
-                    raise InputError(f"{os.fspath(path)} was written by a newer askew (file version {header['version']})")
+                    raise InputError(
+                        f"{os.fspath(path)} was written by a newer askew (file version {header['version']})"
+                    )
 
-                def part(name: str) -> npt.NDArray[np.int64]:
+                def part(name: str) -> Int64:
                     with archive.open(f"{name}.npy") as file:
-                        array: npt.NDArray[np.int64] = np.lib.format.read_array(file, allow_pickle=False)
+                        array: Int64 = np.lib.format.read_array(file, allow_pickle=False)
                         file.read()  # to the end, where the checksum is compared
                         return array
 
@@ -289,7 +304,8 @@ def count(
     weights : {"poisson", "poisson32"}
         Poisson(1) weights, from 16-bit or 32-bit uniforms.
     rng : int, numpy Generator, SeedSequence or None
-        Seed of the weights: a whole number in [0, 2**64) is taken as it is. None: a fresh one, kept in ``resampling.seed``.
+        Seed of the weights: a whole number in [0, 2**64) is taken as it is. None: a fresh one, kept in
+        ``resampling.seed``.
     table : {"train", "test"}, optional
         Which of the independent streams of weights to draw from. Default: "test" with `pred`, else "train".
     first_row : int, default 0
@@ -330,18 +346,26 @@ def count(
     needed = plan.bytes_per_set * (1 + n_resamples) * len(sets) + kernel_bytes(max_memory)
     if needed > max_memory:
         raise InputError(
-            f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates take {needed / 2**20:,.0f} MiB, "
+            f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates "
+            f"take {needed / 2**20:,.0f} MiB, "
             f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
             "audit() and the metrics need not keep them all"
         )
-    resampling = Resampling(weights, seed_of(rng), plan.table, int(n_resamples))
+    seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
+    resampling = Resampling(weights, seed, plan.table, int(n_resamples))
     with progress_monitor(progress) as monitor:
-        return plan.run(sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=int(first_row))
+        return plan.run(
+            sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=int(first_row)
+        )
 
 
 def check_resampling(n_resamples: int, weights: str) -> None:
     """Raise `InputError` for a number of replicates or a kind of weights that cannot be."""
-    if isinstance(n_resamples, bool) or not isinstance(n_resamples, (int, np.integer)) or not 0 <= n_resamples <= MAX_REPLICATES:
+    if (
+        isinstance(n_resamples, bool)
+        or not isinstance(n_resamples, (int, np.integer))
+        or not 0 <= n_resamples <= MAX_REPLICATES
+    ):
         raise InputError(f"n_resamples must be a whole number from 0 to {MAX_REPLICATES:,}, not {n_resamples!r}")
     if weights not in DISTRIBUTIONS:
         raise InputError(f"weights must be one of {tuple(DISTRIBUTIONS)}, not {weights!r}")
@@ -353,11 +377,13 @@ MIN_MEMORY = 2**28
 def check_memory(max_memory: int) -> None:
     """Raise `InputError` for a budget in which no kernel can work."""
     if isinstance(max_memory, bool) or not isinstance(max_memory, (int, np.integer)) or max_memory < MIN_MEMORY:
-        raise InputError(f"max_memory must be a whole number of bytes, at least {MIN_MEMORY:,} (256 MiB), not {max_memory!r}")
+        raise InputError(
+            f"max_memory must be a whole number of bytes, at least {MIN_MEMORY:,} (256 MiB), not {max_memory!r}"
+        )
 
 
 def kernel_bytes(max_memory: int) -> int:
-    """What the resampling kernel takes for itself: the membership lists of a piece of the table, while they are built."""
+    """What the resampling kernel takes for itself: membership lists of a piece of the table, while they are built."""
     return min(max_memory, MIN_MEMORY) * 3 // 4
 
 
@@ -365,8 +391,8 @@ def kernel_bytes(max_memory: int) -> int:
 class CountingPlan:
     """How the counts of a table (and of predictions for it) are laid out for the kernels.
 
-    For each set m the itemsets are m with each group column; where groups do not overlap, co(m) is their sum and that of m with the column "in
-    no group", which is there only if it has members. Otherwise m by itself is counted.
+    For each set m the itemsets are m with each group column; where groups do not overlap, co(m) is their sum and
+    that of m with the column "in no group", which is there only if it has members. Otherwise m by itself is counted.
     """
 
     annotations: Annotations
@@ -449,7 +475,9 @@ class _Layout:
                 n_columns += 1
             else:
                 self._rest.append(None)
-        annotated = np.bitwise_or.reduce(np.concatenate([annotations.packed_attributes, annotations.packed_groups]), axis=0)
+        annotated = np.bitwise_or.reduce(
+            np.concatenate([annotations.packed_attributes, annotations.packed_groups]), axis=0
+        )
         self._annotated = n_columns
         blocks.append(annotated[None])
         self.columns = blocks
@@ -489,7 +517,9 @@ class _Layout:
                 arrays[name] = counts.T
             else:
                 arrays[name] = counts.reshape(n_sets, len(counts) // n_sets if n_sets else q, -1).transpose(2, 0, 1)
-        for side, (joint, co_set) in enumerate([("truth", "true_sets"), ("prediction", "predicted_sets")][: len(self._sides)]):
+        for side, (joint, co_set) in enumerate(
+            [("truth", "true_sets"), ("prediction", "predicted_sets")][: len(self._sides)]
+        ):
             if self._partition[side]:
                 arrays[co_set] = arrays[joint].sum(axis=2)
             arrays[joint] = arrays[joint][:, :, :q]

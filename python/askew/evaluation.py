@@ -1,7 +1,8 @@
-"""One pass from tables to estimates: count a tile of attribute sets in all replicates, apply the formulas, keep sums, go on.
+"""One pass from tables to estimates: count a tile of attribute sets in all replicates, apply the formulas, keep
+sums, go on.
 
-Tiles are as large as the memory allows. Replicates are shared by all metrics, and row weights depend on neither tile nor block, so that the
-integers are the same for any budget.
+Tiles are as large as the memory allows. Replicates are shared by all metrics, and row weights depend on neither tile
+nor block, so that the integers are the same for any budget.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from askew import metrics
 from askew.annotations import Annotations
 from askew.conventions import Convention
-from askew.counts import Counts, CountingPlan, Resampling, View, kernel_bytes
+from askew.counts import CountingPlan, Counts, Resampling, View, kernel_bytes
 from askew.errors import AskewWarning, InputError
 from askew.intervals import confidence_interval, standard_error
 from askew.metrics import Cells, Totals
@@ -31,6 +32,7 @@ from askew.sets import AttributeSets
 Floats = npt.NDArray[np.float64]
 
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
+_TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 _SUM_BYTES = 7 * 64  # of one itemset in the resampling kernel, per thread
 FEW_SUPPORT = 10
 
@@ -79,7 +81,9 @@ class Pass:
     seed: int
 
     @classmethod
-    def of(cls, train: Annotations | None, test: Annotations | None, pred: Annotations | None, options: Options) -> Pass:
+    def of(
+        cls, train: Annotations | None, test: Annotations | None, pred: Annotations | None, options: Options
+    ) -> Pass:
         """The pass, or `InputError` if the tables do not belong together."""
         if train is not None and test is not None:
             train.check_same_names(test)
@@ -87,7 +91,7 @@ class Pass:
             None if train is None else CountingPlan.of(train, None, "train"),
             None if test is None else CountingPlan.of(test, pred, "test"),
             options,
-            seed_of(options.rng),
+            seed_of(options.rng) if options.n_resamples else 0,
         )
 
     @property
@@ -103,8 +107,8 @@ class Pass:
             version=__version__,
             backend=options.engine.name,
             convention=str(options.chosen_convention),
-            n_train=self.train and self.train.annotations.n,
-            n_test=self.test and self.test.annotations.n,
+            n_train=None if self.train is None else self.train.annotations.n,
+            n_test=None if self.test is None else self.test.annotations.n,
             n_resamples=int(options.n_resamples),
             weights=options.weights,
             seed=self.seed,
@@ -136,15 +140,18 @@ class Pass:
         with progress_monitor(self.options.progress) as monitor:
             for number, start in enumerate(starts):
                 part = slice(start, min(start + step, len(sets)))
-                yield part, self.count(sets[part], range(self.options.n_resamples), part_of(monitor, number, len(starts)))
+                yield (
+                    part,
+                    self.count(sets[part], range(self.options.n_resamples), part_of(monitor, number, len(starts))),
+                )
 
     def blocks(self, sets: AttributeSets) -> Iterator[Tables]:
         """All sets at a time: first the sample, then blocks of replicates."""
         block = self._bytes() // max(1, self._bytes_per_set() * len(sets))
         if block < 1:
             raise InputError(
-                f"the counts of {len(sets):,} sets in one replicate take more than max_memory={self.options.max_memory:,} bytes: "
-                "raise it, or take fewer sets"
+                f"the counts of {len(sets):,} sets in one replicate take more than "
+                f"max_memory={self.options.max_memory:,} bytes: raise it, or take fewer sets"
             )
         block = block // 128 * 128 or block  # whole blocks of the kernel where possible
         starts = range(0, self.options.n_resamples, block)
@@ -163,10 +170,12 @@ class Pass:
 
     def _tile(self, n_rows: int) -> int:
         sums = sum(plan.bytes_per_set // 8 for plan in self.plans.values()) * _SUM_BYTES * self.options.chosen_threads
-        return max(1, self._bytes() // (self._bytes_per_set() * n_rows + sums))
+        return max(1, min(self._bytes(), _TILE_BYTES) // (self._bytes_per_set() * n_rows + sums))
 
 
-def evaluate(chosen: list[Metric], train: Annotations, test: Annotations, pred: Annotations, options: Options) -> dict[str, Estimate]:
+def evaluate(
+    chosen: list[Metric], train: Annotations, test: Annotations, pred: Annotations, options: Options
+) -> dict[str, Estimate]:
     """Estimates of the metrics, from one pass over the tables."""
     if len(train.group_names) < 2:
         raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")
@@ -191,7 +200,8 @@ def evaluate(chosen: list[Metric], train: Annotations, test: Annotations, pred: 
             if low < high:
                 part = slice(low - tile.start, high - tile.start)
                 sums[metric.name].add(metric.cells(_part(train_view, part), tables.test, part, convention))
-                sums[metric.name].supports.append(tables.test.truth.co_set[0, part])
+                sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
+        del tables, train_view  # before the next tile is counted
     run = work.run()
     _warn(options, list(sums.values()))
     return {name: total.estimate(run, train.group_names) for name, total in sums.items()}
@@ -213,9 +223,11 @@ class _Sums:
         in_mals = self.metric.family == "mals"
         new = metrics.totals(cells, undefined_is_zero=in_mals and self.convention.undefined_mals == "zero")
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
-        delta, replicates = cells.delta[0], cells.delta[1:]
+        # copies: a view of the sample's row would keep the replicates alive
+        baseline, predicted, delta = (array[0].copy() for array in cells[:3])
+        replicates = cells.delta[1:]
         interval = confidence_interval(delta, replicates, self.options.method, self.options.confidence_level)
-        self.per_cell.append((cells.baseline[0], cells.predicted[0], delta, *interval))
+        self.per_cell.append((baseline, predicted, delta, *interval))
         if not self.metric.signed and len(replicates):
             spread = standard_error(replicates)
             self.noise += float(np.sum(spread, where=~np.isnan(spread) & ~np.isnan(delta))) * math.sqrt(2 / math.pi)
@@ -248,16 +260,19 @@ class _Sums:
         )
 
 
-def bootstrap_values(statistic: Callable[[Tables], npt.ArrayLike], work: Pass, sets: AttributeSets) -> tuple[Floats, Floats]:
+def bootstrap_values(
+    statistic: Callable[[Tables], npt.ArrayLike], work: Pass, sets: AttributeSets
+) -> tuple[Floats, Floats]:
     """Value of a user's statistic, shape (…), and of its replicates, shape (…, B)."""
-    blocks = []
+    blocks: list[Floats] = []
     for tables in work.blocks(sets):
         n_rows = max(len(counts) for counts in tables if counts is not None)
         whole = Tables(*(None if counts is None else _repeated(counts, n_rows) for counts in tables))
         values = np.asarray(statistic(whole), dtype=np.float64)
         if values.ndim == 0 or values.shape[0] != n_rows:
             raise InputError(
-                f"the statistic must return an array with the replicates first: expected shape ({n_rows}, …), got {values.shape}"
+                "the statistic must return an array with the replicates first: "
+                f"expected shape ({n_rows}, …), got {values.shape}"
             )
         if blocks and values.shape[1:] != blocks[0].shape[1:]:
             raise InputError(f"the statistic returned shapes {blocks[0].shape} and {values.shape}")
@@ -288,12 +303,15 @@ def _warn(options: Options, sums: list[_Sums]) -> None:
     tail = (1 - options.confidence_level) / 2
     if 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
         warn(
-            f"{options.n_resamples} replicates are too few for a {options.confidence_level:.6g} interval: take at least {math.ceil(2.5 / tail - 1e-6)}"
+            f"{options.n_resamples} replicates are too few for a {100 * options.confidence_level:.6g} % interval: "
+            f"take at least {math.ceil(2.5 / tail - 1e-6)}"
         )
     for total in sums:
         n_cells = sum(delta.size for _, _, delta, _, _ in total.per_cell)
         if total.n_undefined * 2 > n_cells:
-            warn(f"{total.metric.name}: {total.n_undefined:,} of {n_cells:,} cells are undefined, for their denominator is 0")
+            warn(
+                f"{total.metric.name}: {total.n_undefined:,} of {n_cells:,} cells are undefined: their denominator is 0"
+            )
     seen: list[AttributeSets] = []
     for total in sums:
         if any(total.metric.sets is sets for sets in seen):
@@ -303,6 +321,7 @@ def _warn(options: Options, sums: list[_Sums]) -> None:
         n_rare = int((supports < FEW_SUPPORT).sum())
         if n_rare * 2 > len(supports):
             warn(
-                f"{n_rare:,} of {len(supports):,} attribute sets are contained in fewer than {FEW_SUPPORT} test instances: "
-                "what they seem to amplify is mostly sampling noise. Raise min_count, or read value beside noise_floor"
+                f"{n_rare:,} of {len(supports):,} attribute sets are contained in fewer than {FEW_SUPPORT} test "
+                "instances: what they seem to amplify is mostly sampling noise. "
+                "Raise min_count, or read value beside noise_floor"
             )

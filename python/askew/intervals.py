@@ -1,8 +1,11 @@
-"""From replicates of a statistic to intervals. Replicates are on the first axis; NaN marks one in which the statistic is undefined."""
+"""From replicates of a statistic to intervals.
+
+Replicates are on the first axis; NaN marks one in which the statistic is undefined.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +18,30 @@ METHODS = ("percentile", "basic")
 
 
 class ConfidenceInterval(NamedTuple):
-    """Lower and upper end."""
+    """Lower and upper end: floats, or arrays of the statistic's shape."""
 
-    low: Floats
-    high: Floats
+    low: Any
+    high: Any
 
 
 def check_interval(method: str, confidence_level: float) -> None:
     """Raise `InputError` for a method or level that does not exist."""
     if method not in METHODS:
         raise InputError(f"method must be one of {METHODS}, not {method!r}")
-    if isinstance(confidence_level, bool) or not isinstance(confidence_level, (int, float, np.floating)) or not 0 < confidence_level < 1:
+    if (
+        isinstance(confidence_level, bool)
+        or not isinstance(confidence_level, (int, float, np.floating))
+        or not 0 < confidence_level < 1
+    ):
         raise InputError(f"confidence_level must be a number between 0 and 1, exclusive, not {confidence_level!r}")
 
 
 def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floats]:
-    """Quantiles along the first axis, by linear interpolation of the order statistics (Hyndman & Fan 1996, type 7), NaN left out.
+    """Quantiles along the first axis, by linear interpolation of the order statistics (Hyndman & Fan 1996, type 7),
+    NaN left out.
 
-    Equals ``numpy.nanquantile``, whose loop over slices is too slow for thousands of cells. NaN where every replicate is NaN.
+    Equals ``numpy.nanquantile``, whose loop over slices is too slow for thousands of cells. NaN where every
+    replicate is NaN.
     """
     # numpy sorts NaN to the end, and copies to a layout in which the replicates of a cell lie side by side
     ordered = np.sort(np.moveaxis(replicates, 0, -1), axis=-1)
@@ -48,11 +57,13 @@ def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floa
     return results
 
 
-def confidence_interval(value: npt.ArrayLike, replicates: Floats, method: str, confidence_level: float) -> ConfidenceInterval:
+def confidence_interval(
+    value: npt.ArrayLike, replicates: Floats, method: str, confidence_level: float
+) -> ConfidenceInterval:
     """Interval of a statistic from its value, shape (…), and its replicates, shape (B, …).
 
-    "percentile": quantiles α/2 and 1 − α/2 of the replicates. "basic": the same, reflected at the value: 2·value − quantile
-    (Davison & Hinkley 1997, sections 5.2 and 5.3). NaN without replicates.
+    "percentile": quantiles α/2 and 1 − α/2 of the replicates. "basic": the same, reflected at the value:
+    2·value − quantile (Davison & Hinkley 1997, sections 5.2 and 5.3). NaN without replicates.
     """
     if len(replicates) == 0:
         nan = np.full(np.shape(value), np.nan)

@@ -1,11 +1,12 @@
 """The formulas of the papers, on counts.
 
-Every function takes counts whose first axis is the replicate (0 is the sample itself): co(m, g) of shape (R, |M|, |G|), co(m) of shape
-(R, |M|), co(g) of shape (R, |G|) and n of shape (R,). An undefined value is NaN.
+Every function takes counts whose first axis is the replicate (0 is the sample itself): co(m, g) of shape (R, |M|,
+|G|), co(m) of shape (R, |M|), co(g) of shape (R, |G|) and n of shape (R,). An undefined value is NaN.
 
 References
 ----------
-.. [1] J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias Amplification using
+.. [1] J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias
+Amplification using
    Corpus-level Constraints", EMNLP 2017.
 .. [2] A. Wang, O. Russakovsky, "Directional Bias Amplification", ICML 2021.
 .. [3] D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
@@ -23,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class JointCounts(Protocol):
-    """Co-occurrences of attribute sets and groups in one table, or of one side's attributes with the other side's groups."""
+    """Co-occurrences of sets and groups in one table, or of one side's attributes with the other side's groups."""
 
     @property
     def co_set_group(self) -> Ints: ...
@@ -59,11 +60,12 @@ def set_given_group(counts: JointCounts) -> Floats:
 def exceeds_uniform(counts: JointCounts) -> npt.NDArray[np.bool_]:
     """bias(m, g) > 1/|G|, compared on integers: |G| co(m, g) > Σ_g' co(m, g')."""
     co = counts.co_set_group
-    return co * co.shape[2] > co.sum(axis=2, keepdims=True)
+    above: npt.NDArray[np.bool_] = co * co.shape[2] > co.sum(axis=2, keepdims=True)
+    return above
 
 
 def correlation_sign(counts: JointCounts) -> npt.NDArray[np.int8]:
-    """Sign of P(g, m) − P(g) P(m), compared on integers: n co(m, g) against co(m) co(g). Positive is y_gm = 1 of [2]_."""
+    """Sign of P(g, m) − P(g) P(m), on integers: n co(m, g) against co(m) co(g). Positive is y_gm = 1 of [2]_."""
     n, co_set, co_group = counts.n[:, None, None], counts.co_set[:, :, None], counts.co_group[:, None, :]
     if int(counts.n.max()) ** 2 >= 2**63:  # the products would not fit 64 bits: Python's integers do
         n, co_set = n.astype(object), co_set.astype(object)
@@ -94,8 +96,8 @@ def mals_cells(train: JointCounts, prediction: JointCounts, *, signed: bool) -> 
 def directional_cells(baseline: Floats, predicted: Floats, sign: npt.NDArray[np.int8], *, signed: bool) -> Cells:
     """Δ_gm = P(m̂ | g) − P(m | g) or P(ĝ | m) − P(g | m)   [2]_, [3]_.
 
-    The contribution is y Δ + (1 − y)(−Δ) if `signed` (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y = 0, and 0 for a
-    cell that contributes nothing.
+    The contribution is y Δ + (1 − y)(−Δ) if `signed` (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y
+    = 0, and 0 for a cell that contributes nothing.
     """
     delta = predicted - baseline
     return Cells(baseline, predicted, delta, sign * delta if signed else np.abs(delta))
@@ -144,12 +146,12 @@ def merge(a: Totals, b: Totals) -> Totals:
 
 
 def mean_over_sets(sums: Totals, n_sets: int) -> Floats:
-    """(1/|M|) Σ_g Σ_m contribution: the value of the MALS family. Undefined cells count as 0; NaN if no cell is defined."""
+    """(1/|M|) Σ_g Σ_m contribution: the MALS family. Undefined cells count as 0; NaN if none is defined."""
     return np.where(sums.n_contributions > 0, sums.contribution / n_sets, np.nan)
 
 
 def mean_over_cells(sums: Totals) -> Floats:
-    """(1/|G||M|) Σ_g Σ_m contribution over the defined cells: the value of the directional family. NaN if there is none."""
+    """(1/|G||M|) Σ_g Σ_m contribution over the defined cells: the directional family. NaN if there is none."""
     return np.where(sums.n_contributions > 0, sums.contribution / np.maximum(sums.n_contributions, 1), np.nan)
 
 

@@ -19,8 +19,8 @@ from askew.sets import AttributeSets
 
 TEXT = """\
     sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets, optional
-        The universe M of attribute sets, fixed on the original data. Default: each attribute alone for `mals` and `directional`, the convention's
-        universe for the multi-attribute metrics.
+        The universe M of attribute sets, fixed on the original data. Default: each attribute alone for `mals` and
+        `directional`, the convention's universe for the multi-attribute metrics.
     max_size : int, optional
         Largest number of attributes of a set in a universe. Default: no limit.
     min_count : int, default 1
@@ -32,7 +32,8 @@ TEXT = """\
     convention : {"paper", "reference"} or Convention, default "paper"
         Follow the text of the papers, or the code released with them.
     signed : bool, optional
-        Let each cell contribute ±Δ (as `mals` and `directional` do by default), or |Δ| (as the multi-attribute metrics do).
+        Let each cell contribute ±Δ (as `mals` and `directional` do by default), or |Δ| (as the multi-attribute
+        metrics do).
     n_resamples : int, default 0
         Number of bootstrap replicates B. 0: no interval.
     confidence_level : float, default 0.95
@@ -44,7 +45,8 @@ TEXT = """\
     weights : {"poisson", "poisson32"}, default "poisson"
         Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms.
     rng : int, numpy Generator, SeedSequence or None, default None
-        Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh seed, which ``run.seed`` tells.
+        Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh
+        seed, which ``run.seed`` tells.
     backend : {"auto", "native", "numpy"}, default "auto"
         What counts. A named backend never falls back to another.
     n_threads : int, optional
@@ -102,7 +104,9 @@ class Options:
     def chosen_threads(self) -> int:
         return threads(self.n_threads)
 
-    def universe(self, kind: str | AttributeSets | list[Any], train: Annotations, test: Annotations | None) -> AttributeSets:
+    def universe(
+        self, kind: str | AttributeSets | list[Any], train: Annotations, test: Annotations | None
+    ) -> AttributeSets:
         """The attribute sets that `kind` stands for, on these tables."""
         if isinstance(kind, AttributeSets):
             if kind.attribute_names != train.attribute_names:
@@ -110,17 +114,24 @@ class Options:
             sets = kind
         elif kind == "subsets":
             sets = AttributeSets.subsets(
-                train, test, max_size=self.max_size, min_count=self.min_count, support=self.support, max_sets=self.max_sets,
-                backend=self.backend, n_threads=self.n_threads,
+                train, test, max_size=self.max_size, min_count=self.min_count, support=self.support,
+                max_sets=self.max_sets, backend=self.backend, n_threads=self.n_threads,
             )  # fmt: skip
         elif kind == "observed":
             sets = AttributeSets.observed(
-                train, test, max_size=self.max_size, min_count=self.min_count, backend=self.backend, n_threads=self.n_threads
+                train,
+                test,
+                max_size=self.max_size,
+                min_count=self.min_count,
+                backend=self.backend,
+                n_threads=self.n_threads,
             )
         elif kind == "singletons":
             sets = AttributeSets.singletons(train)
         elif isinstance(kind, str):
-            raise InputError(f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}')
+            raise InputError(
+                f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}'
+            )
         else:
             try:
                 sets = AttributeSets(kind, train.attribute_names)
@@ -129,7 +140,10 @@ class Options:
         if len(sets) == 0:
             raise InputError("the list of attribute sets is empty")
         if len(sets) > self.max_sets:
-            raise InputError(f"{len(sets):,} attribute sets are more than max_sets={self.max_sets:,}: lower max_size, raise min_count or max_sets")
+            raise InputError(
+                f"{len(sets):,} attribute sets are more than max_sets={self.max_sets:,}: "
+                "lower max_size, raise min_count or max_sets"
+            )
         return sets
 
 
@@ -147,7 +161,9 @@ def takes_options(function: Function) -> Function:
     ]
     function.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
     assert function.__doc__ is not None
-    function.__doc__ = inspect.cleandoc(function.__doc__).replace("**options\n    Shared keywords.\n", inspect.cleandoc(TEXT) + "\n")
+    function.__doc__ = inspect.cleandoc(function.__doc__).replace(
+        "**options\n    Shared keywords.\n", inspect.cleandoc(TEXT) + "\n"
+    )
     return function
 
 

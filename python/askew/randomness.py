@@ -27,4 +27,6 @@ def seed_of(rng: RNG) -> int:
         return int(rng.integers(0, 2**64, dtype=np.uint64))
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and 0 <= rng < 2**64:
         return int(rng)
-    raise InputError(f"rng must be a whole number in [0, 2**64), a numpy Generator or SeedSequence, or None, not {rng!r}")
+    raise InputError(
+        f"rng must be a whole number in [0, 2**64), a numpy Generator or SeedSequence, or None, not {rng!r}"
+    )

@@ -89,8 +89,8 @@ class Estimate:
     n_undefined : int
         Cells of the |M||G| that have an empty denominator.
     noise_floor : float
-        Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s √(2/π) in place of |Δ|,
-        with s the standard error of each cell. NaN without replicates, and for signed metrics.
+        Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s
+        √(2/π) in place of |Δ|, with s the standard error of each cell. NaN without replicates, and for signed metrics.
     run : Run
         How it was computed.
     """
@@ -133,7 +133,8 @@ class Estimate:
     @cached_property
     def standard_error(self) -> Any:
         """Standard deviation of the replicates, ddof 1."""
-        return standard_error_of(np.moveaxis(self.bootstrap_distribution, -1, 0))[()]
+        error = standard_error_of(np.moveaxis(self.bootstrap_distribution, -1, 0))
+        return float(error) if error.ndim == 0 else error
 
     @property
     def n_undefined_replicates(self) -> int:
@@ -143,7 +144,7 @@ class Estimate:
 
     @cached_property
     def debiased(self) -> float:
-        """Metrics of |Δ|: 2·value − mean of the replicates, floored at 0, for sampling noise adds to |Δ|. NaN for signed metrics."""
+        """Metrics of |Δ|: 2·value − mean of the replicates, floored at 0. NaN for signed metrics."""
         if not self.absolute or np.isnan(self.bootstrap_distribution).all():
             return math.nan
         return max(0.0, 2 * float(self.value) - float(np.nanmean(self.bootstrap_distribution)))
@@ -155,7 +156,7 @@ class Estimate:
 
     def _interval(self, value: Any, replicates: Floats) -> ConfidenceInterval:
         interval = interval_of(value, np.moveaxis(replicates, -1, 0), self.run.method, self.run.confidence_level)
-        return ConfidenceInterval(*(end[()] for end in interval))
+        return ConfidenceInterval(*(float(end) if end.ndim == 0 else end for end in interval))
 
     def to_dict(self, *, cells: bool = False) -> dict[str, Any]:
         """Plain Python values, NaN as None; with one dictionary per cell if asked for."""
@@ -191,15 +192,24 @@ class Estimate:
             low, high = self.confidence_interval
             level = f"{100 * self.run.confidence_level:.6g} %"
             lines[0] += f"  [{_number(low)}, {_number(high)}]"
-            lines.append(f"  {level} {self.run.method} interval of {self.run.n_resamples:,} replicates, seed {self.run.seed}")
+            lines.append(
+                f"  {level} {self.run.method} interval of {self.run.n_resamples:,} replicates, seed {self.run.seed}"
+            )
         if self.absolute and self.run.n_resamples:
-            lines.append(f"  from sampling noise alone: {_number(self.noise_floor)}; debiased value: {_number(self.debiased)}")
+            lines.append(
+                f"  from sampling noise alone: {_number(self.noise_floor)}; debiased value: {_number(self.debiased)}"
+            )
         if self.n_sets:
-            lines.append(f"  variance {_number(self.variance)} over {self.n_sets:,} sets; {self.n_undefined:,} cells undefined; convention {self.convention}")
+            lines.append(
+                f"  variance {_number(self.variance)} over {self.n_sets:,} sets; {self.n_undefined:,} cells undefined; "
+                f"convention {self.convention}"
+            )
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>" + (self.cells._repr_html_() if self.cell_values is not None else "")
+        return f"<pre>{html.escape(repr(self))}</pre>" + (
+            self.cells._repr_html_() if self.cell_values is not None else ""
+        )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -255,14 +265,20 @@ class Audit(Mapping[str, Estimate]):
 
     def _notes(self) -> list[str]:
         run = self.run
-        lines = [f"{run.n_train:,} training and {run.n_test:,} test instances; convention {run.convention}; backend {run.backend}, askew {run.version}"]
+        lines = [
+            f"{run.n_train:,} training and {run.n_test:,} test instances; convention {run.convention}; "
+            f"backend {run.backend}, askew {run.version}"
+        ]
         if run.n_resamples:
             lines.append(
-                f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} replicates of {' and '.join(run.resample)}, "
+                f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} "
+                f"replicates of {' and '.join(run.resample)}, "
                 f"seed {run.seed}"
             )
             if any(e.absolute for e in self.estimates.values()):
-                lines.append("|Δ| metrics (Multi_…) are raised by sampling noise: compare them with noise_floor, and see debiased")
+                lines.append(
+                    "sampling noise raises the |Δ| metrics (Multi_…): compare them with noise_floor, and see debiased"
+                )
         return lines
 
     def __repr__(self) -> str:

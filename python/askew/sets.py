@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
@@ -55,7 +56,9 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             names = [given] if isinstance(given, str) else list(given)
             unknown = [name for name in names if name not in column]
             if unknown:
-                raise InputError(f"set {number} names the attribute {unknown[0]!r}, which is not one of the {len(column)} attributes")
+                raise InputError(
+                    f"set {number} names the attribute {unknown[0]!r}, which is not one of the {len(column)} attributes"
+                )
             columns = tuple(sorted({column[name] for name in names}))
             if not columns:
                 raise InputError(f"set {number} is empty")
@@ -116,7 +119,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         Raises
         ------
         InputError
-            No set meets `min_count`; there are more than `max_sets`; an argument out of range; train and test of different names.
+            No set meets `min_count`; there are more than `max_sets`; an argument out of range; train and test of
+            different names.
 
         References
         ----------
@@ -143,7 +147,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             )
         except TooManySets:
             raise InputError(
-                f"there are more than {max_sets:,} attribute sets of {'any size' if max_size is None else f'up to {max_size} attributes'} "
+                f"there are more than {max_sets:,} attribute sets "
+                f"of {'any size' if max_size is None else f'up to {max_size} attributes'} "
                 f"that at least {min_count} instances contain: lower max_size, raise min_count, or raise max_sets"
             ) from None
         return cls._nonempty(itemsets, train, min_count)
@@ -160,7 +165,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         backend: str = "auto",
         n_threads: int | None = None,
     ) -> AttributeSets:
-        """The distinct full label sets of training instances that test instances contain, as in the code released with the 2023 paper.
+        """The distinct full label sets of training instances that test instances contain, as in the code released
+        with the 2023 paper.
 
         Parameters
         ----------
@@ -201,7 +207,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         bits, sizes = bits[:, kept].astype(bool), sizes[kept]
         order = np.lexsort([*~bits[::-1], sizes])
         itemsets = Itemsets(
-            np.nonzero(bits.T[order])[1].astype(np.int32), np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)])
+            np.nonzero(bits.T[order])[1].astype(np.int32),
+            np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)]),
         )
         if test is not None:
             train.check_same_names(test)
@@ -220,7 +227,9 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         [('cup',), ('tea',)]
         """
         p = len(annotations.attribute_names)
-        return cls._of(Itemsets(np.arange(p, dtype=np.int32), np.arange(p + 1, dtype=np.int64)), annotations.attribute_names)
+        return cls._of(
+            Itemsets(np.arange(p, dtype=np.int32), np.arange(p + 1, dtype=np.int64)), annotations.attribute_names
+        )
 
     @classmethod
     def _nonempty(cls, itemsets: Itemsets, train: Annotations, min_count: int) -> AttributeSets:
@@ -239,10 +248,13 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         return [SEPARATOR.join(names) for names in self]
 
     def filter(self, keep: Callable[[tuple[str, ...]], bool] | npt.ArrayLike) -> AttributeSets:
-        """The sets for which a function of the tuple of names is true, or those that a boolean array of shape (len(self),) selects."""
+        """The sets for which a function of the tuple of names is true, or that a boolean array selects."""
         mask = np.asarray([keep(names) for names in self] if callable(keep) else keep)
         if mask.dtype != bool or mask.shape != (len(self),):
-            raise InputError(f"expected a function or a boolean array of shape ({len(self)},), not {mask.dtype} of shape {mask.shape}")
+            raise InputError(
+                f"expected a function or a boolean array of shape ({len(self)},), not {mask.dtype} "
+                f"of shape {mask.shape}"
+            )
         return self._of(_select(self.itemsets, np.flatnonzero(mask)), self.attribute_names)
 
     def __len__(self) -> int:
@@ -256,11 +268,14 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         if isinstance(index, slice):
             return self._of(_select(self.itemsets, np.arange(len(self))[index]), self.attribute_names)
         s = range(len(self))[index]
-        return tuple(self.attribute_names[c] for c in self.itemsets.items[self.itemsets.offsets[s] : self.itemsets.offsets[s + 1]])
+        return tuple(
+            self.attribute_names[c]
+            for c in self.itemsets.items[self.itemsets.offsets[s] : self.itemsets.offsets[s + 1]]
+        )
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
         items, offsets = self.itemsets.items.tolist(), self.itemsets.offsets.tolist()
-        for begin, end in zip(offsets, offsets[1:], strict=False):
+        for begin, end in pairwise(offsets):
             yield tuple(self.attribute_names[c] for c in items[begin:end])
 
     def __eq__(self, other: object) -> bool:
@@ -279,11 +294,15 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         if self.attribute_names != other.attribute_names:
             raise InputError("attribute sets over different attributes cannot be joined")
         a, b = self.itemsets, other.itemsets
-        joined = Itemsets(np.concatenate([a.items, b.items]), np.concatenate([a.offsets, b.offsets[1:] + a.offsets[-1]]))
+        joined = Itemsets(
+            np.concatenate([a.items, b.items]), np.concatenate([a.offsets, b.offsets[1:] + a.offsets[-1]])
+        )
         return self._of(joined, self.attribute_names)
 
     def __repr__(self) -> str:
-        by_size = ", ".join(f"{number:,} of size {size}" for size, number in enumerate(np.bincount(self.sizes)) if number)
+        by_size = ", ".join(
+            f"{number:,} of size {size}" for size, number in enumerate(np.bincount(self.sizes)) if number
+        )
         return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
 
 

@@ -54,7 +54,9 @@ class Table(Mapping[str, Column]):
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary per row, of plain Python values; NaN becomes None."""
-        columns = [[None if value != value else value for value in column.tolist()] for column in self._columns.values()]
+        columns = [
+            [None if value != value else value for value in column.tolist()] for column in self._columns.values()
+        ]
         return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def sort(self, by: str, *, descending: bool = False) -> Table:
@@ -63,7 +65,7 @@ class Table(Mapping[str, Column]):
         order = np.argsort(-keys if descending else keys, kind="stable")
         return self.take(order)
 
-    def take(self, rows: npt.ArrayLike) -> Table:
+    def take(self, rows: npt.NDArray[Any] | slice) -> Table:
         """The rows of the given numbers, or those that a boolean array selects."""
         return Table({name: column[rows] for name, column in self._columns.items()})
 
@@ -82,7 +84,12 @@ class Table(Mapping[str, Column]):
             import pyarrow
         except ImportError:
             raise InputError('tables reach other libraries through pyarrow: pip install "askew[io]"') from None
-        return pyarrow.table({name: pyarrow.array(column.tolist()) if column.dtype == object else column for name, column in self.items()})
+        return pyarrow.table(
+            {
+                name: pyarrow.array(column.tolist()) if column.dtype == object else column
+                for name, column in self.items()
+            }
+        )
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
@@ -104,7 +111,9 @@ class Table(Mapping[str, Column]):
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         right = [column.dtype.kind in "iuf" for column in self._columns.values()]
         lines = [
-            "  ".join(text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)).rstrip()
+            "  ".join(
+                text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)
+            ).rstrip()
             for row in shown
         ]
         return "\n".join(lines + more)
@@ -122,7 +131,10 @@ class Table(Mapping[str, Column]):
     def _shown(self, most: int) -> tuple[list[list[str]], list[str]]:
         """The header and the first rows as text, and a line about the rest."""
         first = [column[:most].tolist() for column in self._columns.values()]
-        rows = [[_text(name, value) for name, value in zip(self._columns, row, strict=True)] for row in zip(*first, strict=True)]
+        rows = [
+            [_text(name, value) for name, value in zip(self._columns, row, strict=True)]
+            for row in zip(*first, strict=True)
+        ]
         more = [f"… {self.n_rows - most:,} more rows"] if self.n_rows > most else []
         return [list(self._columns), *rows], more
 

@@ -22,8 +22,9 @@ def _native() -> Engine:
         from askew.engine.native import NativeEngine
     except ImportError as error:
         raise BackendError(
-            f"backend 'native' cannot run: the compiled extension askew._core is missing ({error}). It is built when a C++20 compiler "
-            "(GCC 11, Clang 14 or later) is found: install one, then `pip install --force-reinstall --no-cache-dir askew`. "
+            f"backend 'native' cannot run: the compiled extension askew._core is missing ({error}). It is built when a "
+            "C++20 compiler (GCC 11, Clang 14 or later) is found: install one, then "
+            "`pip install --force-reinstall --no-cache-dir askew`. "
             "`pip install -v` shows what went wrong."
         ) from error
     return NativeEngine()
@@ -44,7 +45,8 @@ def _fallback(reason: str) -> Engine:
 def choose(backend: str = "auto") -> Engine:
     """The engine of a backend's name.
 
-    "auto" is ``ASKEW_BACKEND`` if that is set, else the compiled engine, else NumPy with a warning. A named backend never falls back.
+    "auto" is ``ASKEW_BACKEND`` if that is set, else the compiled engine, else NumPy with a warning. A named backend
+    never falls back.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def choose(backend: str = "auto") -> Engine:
 
 
 def threads(n_threads: int | None = None) -> int:
-    """Number of threads to use: the argument, else ``ASKEW_NUM_THREADS``, else the processors this process may run on."""
+    """Number of threads: the argument, else ``ASKEW_NUM_THREADS``, else the processors this process may run on."""
     given: object = n_threads
     if n_threads is None:
         given = os.environ.get("ASKEW_NUM_THREADS")
@@ -85,7 +87,7 @@ def threads(n_threads: int | None = None) -> int:
 
 
 def show_config() -> None:
-    """Print the version, the SIMD level, the number of threads, and which backends run here and which do not, and why."""
+    """Print version, SIMD level and number of threads, and which backends run here, which do not, and why."""
     print(config_text())
 
 
@@ -96,7 +98,8 @@ def config_text() -> str:
     from askew import __version__
 
     lines = [
-        f"askew {__version__}  (Python {platform.python_version()}, NumPy {numpy.__version__}, {sys.platform} {platform.machine()})",
+        f"askew {__version__}  (Python {platform.python_version()}, NumPy {numpy.__version__}, "
+        f"{sys.platform} {platform.machine()})",
         f"threads: {threads()}",
         "backends:",
     ]
@@ -105,7 +108,9 @@ def config_text() -> str:
 
         _native()
         levels = ", ".join(_core.simd_levels())
-        lines.append(f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)")
+        lines.append(
+            f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)"
+        )
     except (BackendError, ImportError) as error:
         lines.append(f"  native   does not run: {error}")
     lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")

@@ -27,9 +27,17 @@ class NativeEngine:
         return _core.patterns(columns, n, n_threads)
 
     def mine(
-        self, tables: Sequence[MiningTable], min_count: int, max_size: int, max_sets: int, n_threads: int, monitor: Monitor | None
+        self,
+        tables: Sequence[MiningTable],
+        min_count: int,
+        max_size: int,
+        max_sets: int,
+        n_threads: int,
+        monitor: Monitor | None,
     ) -> Itemsets:
-        found = _core.mine([tuple(table) for table in tables], min_count, max_size, max_sets, n_threads, monitor)
+        found = _core.mine(
+            [(table.columns, table.masks) for table in tables], min_count, max_size, max_sets, n_threads, monitor
+        )
         if found is None:
             raise TooManySets
         return Itemsets(*found)

@@ -5,8 +5,8 @@ A *packed column* is a row of a C-contiguous ``uint64`` array of shape ``(n_colu
 bits at and beyond the number of instances are 0.
 
 An *itemset* is a conjunction of columns. A list of S itemsets is a pair ``(items, offsets)``: the column indices of
-itemset ``s`` are ``items[offsets[s]:offsets[s + 1]]`` (int32 and int64). The empty itemset is contained in every instance.
-Where a kernel takes several blocks of columns, indices run through them in order, as if they were stacked.
+itemset ``s`` are ``items[offsets[s]:offsets[s + 1]]`` (int32 and int64). The empty itemset is contained in every
+instance. Where a kernel takes several blocks of columns, indices run through them in order, as if they were stacked.
 
 Kernels see integers only: no names, no options of metrics. They validate nothing that Python code above has validated.
 """
@@ -59,8 +59,9 @@ class TooManySets(Exception):
 class Draws(NamedTuple):
     """Which bootstrap weights: a pure function of these, of the row and of the replicate.
 
-    ``distribution`` is "poisson" (16-bit table) or "poisson32"; ``seed`` is an integer in [0, 2**64); ``table`` tells independent
-    tables apart (0 train, 1 test); ``first_row`` is the index of the first instance of this piece within its table.
+    ``distribution`` is "poisson" (16-bit table) or "poisson32"; ``seed`` is an integer in [0, 2**64); ``table``
+    tells independent tables apart (0 train, 1 test); ``first_row`` is the index of the first instance of this piece
+    within its table.
     """
 
     distribution: str
@@ -75,7 +76,7 @@ class Engine(Protocol):
     name: str
 
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
-        """Pack an (n, p) uint8 array. Returns p packed columns and -1, or the flat index of a value other than 0 and 1."""
+        """Pack an (n, p) uint8 array: p columns and -1, or the flat index of the first value that is not 0 or 1."""
         ...
 
     def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
@@ -90,9 +91,16 @@ class Engine(Protocol):
         ...
 
     def mine(
-        self, tables: Sequence[MiningTable], min_count: int, max_size: int, max_sets: int, n_threads: int, monitor: Monitor | None
+        self,
+        tables: Sequence[MiningTable],
+        min_count: int,
+        max_size: int,
+        max_sets: int,
+        n_threads: int,
+        monitor: Monitor | None,
     ) -> Itemsets:
-        """Every itemset of 1 to `max_size` columns that reaches `min_count` in every table, ordered by size, then columns.
+        """Every itemset of 1 to `max_size` columns that reaches `min_count` in every table, ordered by size, then
+        columns.
 
         Raises `TooManySets` when there are more than `max_sets`.
         """

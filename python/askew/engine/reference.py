@@ -57,7 +57,13 @@ class ReferenceEngine:
         return first[order].astype(np.int64), multiplicity[order].astype(np.int64)
 
     def mine(
-        self, tables: Sequence[MiningTable], min_count: int, max_size: int, max_sets: int, n_threads: int, monitor: Monitor | None
+        self,
+        tables: Sequence[MiningTable],
+        min_count: int,
+        max_size: int,
+        max_sets: int,
+        n_threads: int,
+        monitor: Monitor | None,
     ) -> Itemsets:
         def frequent(bitmaps: list[npt.NDArray[np.uint64]]) -> bool:
             for bitmap, table in zip(bitmaps, tables, strict=True):
@@ -69,15 +75,18 @@ class ReferenceEngine:
         columns = range(len(tables[0].columns)) if max_size > 0 else range(0)
         singles = [(c,) for c in columns if frequent([t.columns[c] for t in tables])]
         found: list[tuple[int, ...]] = list(singles)
-        level = {single: [t.columns[single[0]] for t in tables] for single in singles}
+        level: dict[tuple[int, ...], list[Words]] = {
+            single: [t.columns[single[0]] for t in tables] for single in singles
+        }
         while level and len(next(iter(level))) < max_size and len(found) <= max_sets:
-            longer = {}
+            longer: dict[tuple[int, ...], list[Words]] = {}
             for prefix, bitmaps in level.items():
                 for (extra,) in singles:
                     if extra > prefix[-1]:
                         both = [b & t.columns[extra] for b, t in zip(bitmaps, tables, strict=True)]
                         if frequent(both):
-                            longer[(*prefix, extra)] = both
+                            extended = (*prefix, extra)
+                            longer[extended] = both
                 if len(found) + len(longer) > max_sets:
                     raise TooManySets
                 if monitor is not None:

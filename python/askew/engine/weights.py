@@ -2,16 +2,21 @@
 
 The weight of row ``i`` in replicate ``r`` is a pure function of (seed, table, i, r), in three steps.
 
-1. Threefry4x32 with 12 rounds (Salmon, Moraes, Dror & Shaw, SC'11) under the key ``(seed low, seed high, table, distribution)``
-   turns the counter ``(i low, i high, block, 0)`` into four 32-bit words. "low" and "high" are the halves of a 64-bit number.
-2. "poisson" (distribution 0) cuts them into eight 16-bit numbers, the low half of each word first: replicate ``r`` takes number ``r % 8`` of
+1. Threefry4x32 with 12 rounds (Salmon, Moraes, Dror & Shaw, SC'11) under the key ``(seed low, seed high, table,
+distribution)``
+   turns the counter ``(i low, i high, block, 0)`` into four 32-bit words. "low" and "high" are the halves of a
+   64-bit number.
+2. "poisson" (distribution 0) cuts them into eight 16-bit numbers, the low half of each word first: replicate ``r``
+takes number ``r % 8`` of
    ``block = r // 8``. "poisson32" (distribution 1) takes word ``r % 4`` of ``block = r // 4``.
-3. The uniform ``u`` becomes a weight through Walker's alias table (Walker 1977) of 16 columns: column ``u % 16`` gives ``first`` if
+3. The uniform ``u`` becomes a weight through Walker's alias table (Walker 1977) of 16 columns: column ``u % 16``
+gives ``first`` if
    ``u // 16 < cut``, else ``second``.
 
-`OUTCOMES` holds how many of the 2**16 or 2**32 uniforms give weight 0, 1, 2, …: integers whose mean and variance are exactly 1, like Poisson(1).
-With 16 bits no such table has every outcome within one count of Poisson(1); this one is the nearest (at most 1.23 counts off),
-and its third central moment is off by 3e-5. With 32 bits every outcome is within one count.
+`OUTCOMES` holds how many of the 2**16 or 2**32 uniforms give weight 0, 1, 2, …: integers whose mean and variance are
+exactly 1, like Poisson(1). With 16 bits no such table has every outcome within one count of Poisson(1); this one is
+the nearest (at most 1.23 counts off), and its third central moment is off by 3e-5. With 32 bits every outcome is
+within one count.
 """
 
 from __future__ import annotations
@@ -28,7 +33,21 @@ DISTRIBUTIONS = {"poisson": 0, "poisson32": 1}
 UNIFORM_BITS = {"poisson": 16, "poisson32": 32}
 OUTCOMES = {
     "poisson": (24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1),
-    "poisson32": (1580030168, 1580030169, 790015085, 263338362, 65834590, 13166918, 2194486, 313498, 39187, 4354, 436, 39, 4),
+    "poisson32": (
+        1580030168,
+        1580030169,
+        790015085,
+        263338362,
+        65834590,
+        13166918,
+        2194486,
+        313498,
+        39187,
+        4354,
+        436,
+        39,
+        4,
+    ),
 }
 COLUMNS = 16
 ROTATIONS = ((10, 26), (11, 21), (13, 27), (23, 5), (6, 20), (17, 11), (25, 10), (18, 20))
@@ -45,7 +64,7 @@ class AliasTable(NamedTuple):
 
 @cache
 def alias_table(distribution: str) -> AliasTable:
-    """Walker's table: column by column, the rarest weight left, topped up by the commonest (ties: the smaller weight)."""
+    """Walker's table: column by column the rarest weight left, topped up by the commonest (ties: the lesser weight)."""
     room = 2 ** UNIFORM_BITS[distribution] // COLUMNS
     left = {weight: count for weight, count in enumerate(OUTCOMES[distribution]) if count}
     columns: list[tuple[int, int, int]] = []
