@@ -124,8 +124,8 @@ def _demo(args: argparse.Namespace) -> None:
         return (
             "COMPAS risk scores of people arrested in Broward County, Florida, and whether they reoffended\n"
             "(ProPublica, “Machine Bias”, 2016; https://github.com/propublica/compas-analysis).\n"
-            "Prediction: a score above “Low”. Training data: people scored in the first half of 2013. Test data: people\n"
-            f"scored after them ({people}).\n\n{result!r}\n\n"
+            "Prediction: a score above “Low”. Training data: people scored in the first half of 2013. Test data:\n"
+            f"people scored after them ({people}).\n\n{result!r}\n\n"
             "Cells of Multi_G->M with the largest |Δ|: P(set | group) in training data and in predictions\n"
             f"{cells.take(largest)}\n\n"
             f"On your own data (Parquet or CSV; see askew audit --help):\n  {EXAMPLE}\n"
@@ -162,30 +162,24 @@ def _read(
     """Annotations from a file, in the order of other ids if these are given; errors name the file."""
     annotated = columns.attributes if columns.tags is None else [columns.tags]
     table = read_table(path, [*(annotated or ()), *columns.groups, *([] if ids is None else [ids])])
-    groups: Any = columns.groups[0] if len(columns.groups) == 1 else columns.groups
+    several = len(columns.groups) > 1
+    groups: Any = columns.groups if several else columns.groups[0]
     try:
         if order is not None:
             table = table.take(align_by_id(order, table[ids], f"column {ids!r}"))
         if columns.tags is None:
             return Annotations.from_dataframe(table, attributes=columns.attributes, groups=groups, like=like, ids=ids)
-        labels, group_names = table[groups] if isinstance(groups, str) else _matrix(table, groups), None
-        if like is None and not isinstance(groups, str):
-            group_names = groups
         return Annotations.from_tags(
             table[columns.tags],
-            labels,
+            np.column_stack([table[name] for name in groups]) if several else table[groups],
             attribute_names=vocabulary,
-            group_names=group_names,
+            group_names=groups if several and like is None else None,
             like=like,
             unknown=unknown,
             ids=None if ids is None else table[ids],
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def _matrix(table: Any, columns: list[str]) -> Any:
-    return np.column_stack([table[name] for name in columns])
 
 
 def _lines(path: str) -> list[str]:
@@ -234,7 +228,7 @@ def _output(args: argparse.Namespace, work: Callable[[], Audit], text: Callable[
 
 @contextmanager
 def _whole_file(path: str) -> Iterator[TextIO]:
-    """A file that appears under its name when all is written, or not at all; devices and pipes are written as they are."""
+    """A file that appears under its name when all is written, or not at all; devices and pipes are written to."""
     path = os.path.realpath(path)
     direct = os.path.exists(path) and not os.path.isfile(path)
     target = path if direct else f"{path}.{os.getpid()}.part"

@@ -343,7 +343,9 @@ def count(
         raise InputError(f"first_row must be a whole number of at least 0, not {first_row!r}")
     plan = CountingPlan.of(annotations, pred, table)
     check_memory(max_memory)
-    needed = plan.bytes_per_set * (1 + n_resamples) * len(sets) + kernel_bytes(max_memory)
+    n_threads = threads(n_threads)
+    per_set = plan.bytes_per_set * (1 + n_resamples) + (plan.kernel_bytes_per_set(n_threads) if n_resamples else 0)
+    needed = per_set * len(sets) + kernel_bytes(max_memory)
     if needed > max_memory:
         raise InputError(
             f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates "
@@ -355,7 +357,7 @@ def count(
     resampling = Resampling(weights, seed, plan.table, int(n_resamples))
     with progress_monitor(progress) as monitor:
         return plan.run(
-            sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=int(first_row)
+            sets, resampling, range(n_resamples), choose(backend), n_threads, monitor, first_row=int(first_row)
         )
 
 
@@ -416,9 +418,13 @@ class CountingPlan:
 
     @property
     def bytes_per_set(self) -> int:
-        """Bytes of counts and of itemsets per set and replicate."""
+        """Bytes of counts per set and replicate."""
         q = len(self.group_names)
         return 8 * (q + 1 if self.pred is None else 4 * q + 2)
+
+    def kernel_bytes_per_set(self, n_threads: int) -> int:
+        """Bytes of the resampling kernel's sums per set: of each itemset 64 replicates of 7 bytes per thread."""
+        return self.bytes_per_set // 8 * 64 * 7 * n_threads
 
     def run(
         self,

@@ -33,7 +33,6 @@ Floats = npt.NDArray[np.float64]
 
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
-_SUM_BYTES = 7 * 64  # of one itemset in the resampling kernel, per thread
 FEW_SUPPORT = 10
 
 
@@ -169,7 +168,7 @@ class Pass:
         return sum(plan.bytes_per_set for plan in self.plans.values()) + 8 * q * _TEMPORARIES
 
     def _tile(self, n_rows: int) -> int:
-        sums = sum(plan.bytes_per_set // 8 for plan in self.plans.values()) * _SUM_BYTES * self.options.chosen_threads
+        sums = max(plan.kernel_bytes_per_set(self.options.chosen_threads) for plan in self.plans.values())
         return max(1, min(self._bytes(), _TILE_BYTES) // (self._bytes_per_set() * n_rows + sums))
 
 
