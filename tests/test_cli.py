@@ -349,12 +349,15 @@ def test_failures_leave_the_old_file_and_nothing_else(folder, capsys, monkeypatc
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_devices_are_written_to(folder):
+def test_devices_and_pipes_are_written_to(folder):
     with open("/dev/full", "w") as full:
         done = run("demo", "--resamples", "0", stdout=full)
     assert done == (1, None, "askew: error: [Errno 28] No space left on device\n")
-    assert audit(*TAGS, "--json", "/dev/null") == 0
-    assert not os.path.isfile("/dev/null")
+    read, write = os.pipe()
+    with open(read) as pipe:
+        assert audit(*TAGS, "--json", f"/dev/fd/{write}") == 0  # as a shell does for >(command)
+        os.close(write)
+        assert json.load(pipe) == expected()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")

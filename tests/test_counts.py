@@ -30,7 +30,9 @@ def tables(grouping: str) -> tuple[Annotations, Annotations]:
     return truth, pred
 
 
-def brute_force(attributes: np.ndarray, groups: np.ndarray, sets: AttributeSets, row_weights: np.ndarray) -> list[np.ndarray]:
+def brute_force(
+    attributes: np.ndarray, groups: np.ndarray, sets: AttributeSets, row_weights: np.ndarray
+) -> list[np.ndarray]:
     """co(m, g), co(m), co(g), n for one replicate."""
     contains = np.stack([attributes[:, [int(name) for name in names]].all(axis=1) for names in sets], axis=1)
     return [
@@ -150,7 +152,10 @@ def test_a_file_of_another_kind_or_version(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no file"):
         Counts.load(tmp_path / "missing")
-    for header, message in [({"format": "other"}, "not a file of counts"), ({"format": "askew counts", "version": 99}, "newer askew")]:
+    for header, message in [
+        ({"format": "other"}, "not a file of counts"),
+        ({"format": "askew counts", "version": 99}, "newer askew"),
+    ]:
         with zipfile.ZipFile(tmp_path / "b", "w") as archive:
             archive.writestr("header.json", json.dumps(header))
         with pytest.raises(InputError, match=message):

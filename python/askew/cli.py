@@ -229,9 +229,9 @@ def _output(args: argparse.Namespace, work: Callable[[], Audit], text: Callable[
 @contextmanager
 def _whole_file(path: str) -> Iterator[TextIO]:
     """A file that appears under its name when all is written, or not at all; devices and pipes are written to."""
-    path = os.path.realpath(path)
     direct = os.path.exists(path) and not os.path.isfile(path)
-    target = path if direct else f"{path}.{os.getpid()}.part"
+    final = path if direct else os.path.realpath(path)  # a link stays a link
+    target = path if direct else f"{final}.{os.getpid()}.part"
     try:
         file = open(target, "w" if direct else "x", encoding="utf-8", newline="")  # noqa: SIM115
     except OSError as error:
@@ -240,7 +240,7 @@ def _whole_file(path: str) -> Iterator[TextIO]:
         with file:
             yield file
         if not direct:
-            os.replace(target, path)
+            os.replace(target, final)
     except BaseException:
         if not direct:
             os.unlink(target)
