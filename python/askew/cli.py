@@ -297,7 +297,7 @@ class _Names(argparse.Action):
 
 def _size(text: str) -> int:
     """Bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:([KMGT])iB)?", text.strip())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?) ?(?:([KMGT])iB)?", text.strip())
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a size such as 1GiB, 512MiB or a number of bytes, not {text!r}")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))

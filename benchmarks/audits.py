@@ -1,0 +1,33 @@
+"""The main job: every metric with intervals."""
+
+from __future__ import annotations
+
+import askew
+from askew.datasets import load_compas, make_annotations
+
+
+class Audit:
+    """Time and peak memory of `askew.audit` on synthetic tables of 40 attributes."""
+
+    params = ([20_000, 200_000], [1, 2], [0, 1_000])
+    param_names = ("rows", "max_size", "replicates")
+    timeout = 600
+
+    def setup(self, n: int, max_size: int, n_resamples: int) -> None:
+        self.tables = make_annotations(n, n_attributes=40, density=0.1, amplification=0.1, rng=0)[:3]
+
+    def time_audit(self, n: int, max_size: int, n_resamples: int) -> None:
+        askew.audit(*self.tables, max_size=max_size, min_count=20, n_resamples=n_resamples, rng=0)
+
+    def peakmem_audit(self, n: int, max_size: int, n_resamples: int) -> None:
+        askew.audit(*self.tables, max_size=max_size, min_count=20, n_resamples=n_resamples, rng=0)
+
+
+class Compas:
+    """The embedded data, 1,000 replicates: what `askew demo` runs."""
+
+    def setup(self) -> None:
+        self.tables = load_compas("race")
+
+    def time_compas(self) -> None:
+        askew.audit(*self.tables, n_resamples=1_000, rng=0)
