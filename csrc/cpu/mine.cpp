@@ -102,6 +102,7 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
                  Miner miner(tables, min_count, max_size, max_sets, n_found);
                  std::vector<std::int32_t> prefix{frequent[first]};
                  std::vector<const Word*> bitmaps;
+                 bitmaps.reserve(tables.size());
                  for (const MiningTable& table : tables)
                    bitmaps.push_back(table.columns[static_cast<std::size_t>(prefix[0])]);
                  miner.visit(prefix, bitmaps, {frequent.begin() + task + 1, frequent.end()}, watch, thread);

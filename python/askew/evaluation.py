@@ -219,6 +219,9 @@ class _Sums:
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, cells: Cells) -> None:
+        # what depends only on a table that is not resampled has one row, and stands for all replicates
+        n_rows = 1 + self.options.n_resamples
+        cells = Cells(*(np.broadcast_to(array, (n_rows, *array.shape[1:])) for array in cells))
         in_mals = self.metric.family == "mals"
         new = metrics.totals(cells, undefined_is_zero=in_mals and self.convention.undefined_mals == "zero")
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
