@@ -209,9 +209,7 @@ def mals(counts: AllCounts, convention: dict[str, str], *, signed: bool) -> Resu
     return Result(total / n_sets, variance(in_variance), n_undefined, baseline, predicted, delta)
 
 
-def directional(
-    counts: AllCounts, direction: str, convention: dict[str, str], *, signed: bool, single: bool
-) -> Result:
+def directional(counts: AllCounts, direction: str, convention: dict[str, str], *, signed: bool, single: bool) -> Result:
     """BiasAmp→ (signed) and Multi_{G→M}, Multi_{M→G} (|Δ|)."""
     n_sets, q, train = len(counts.train.co), counts.q, counts.train
     where = convention["single_baseline" if single else "multi_baseline"]

@@ -109,9 +109,7 @@ def test_equal_labels_of_different_types_stay_apart() -> None:
     assert Annotations(TABLE, [1, True, 1.0, "1"]).group_names == ("1", "True")
 
 
-@pytest.mark.parametrize(
-    "dtype", [bool, "i1", "u1", ">i2", "u8", "i4", "f2", "f4", ">f8", "longdouble", object]
-)
+@pytest.mark.parametrize("dtype", [bool, "i1", "u1", ">i2", "u8", "i4", "f2", "f4", ">f8", "longdouble", object])
 @pytest.mark.parametrize("layout", ["C", "F", "rows reversed", "every second", "broadcast"])
 def test_any_layout_and_dtype(dtype: Any, layout: str) -> None:
     values = np.random.default_rng(1).integers(0, 2, (1500, 5))
@@ -228,9 +226,7 @@ def test_same_instances() -> None:
         test.check_same_instances(Annotations(TABLE, GENDER, like=test, ids=list("acbd")))
     with pytest.raises(InputError, match="4 and 3 instances"):
         test.check_same_instances(Annotations(TABLE[:3], GENDER[:3], like=test))
-    with pytest.raises(
-        InputError, match=r"group names: only in the first: none; only in the second: 'x'.*like="
-    ):
+    with pytest.raises(InputError, match=r"group names: only in the first: none; only in the second: 'x'.*like="):
         test.check_same_instances(Annotations(TABLE, ["male", "female", "x", None]))
     with pytest.raises(InputError, match=r"attribute names: .*another order, '0' and '2' at position 0"):
         test.check_same_names(Annotations(TABLE, GENDER, attribute_names=["2", "1", "0"]))
@@ -444,9 +440,7 @@ def test_bad_tags(tags: Any, message: str) -> None:
 
 
 def test_unknown_tags() -> None:
-    with pytest.raises(
-        InputError, match=r"row 1 has the tag 'dgo', .* did you mean 'dog'\? .*unknown='ignore'"
-    ):
+    with pytest.raises(InputError, match=r"row 1 has the tag 'dgo', .* did you mean 'dog'\? .*unknown='ignore'"):
         Annotations.from_tags([["dog"], ["dog", "dgo"]], ["a", "b"], attribute_names=["dog", "cat"])
     with pytest.raises(InputError, match="unknown must be 'error' or 'ignore', not 'drop'"):
         Annotations.from_tags([["dog"]], ["a"], unknown="drop")
@@ -506,3 +500,18 @@ def test_real_faces_against_numpy() -> None:
     male = table["Male"].to_numpy()
     expected = np.column_stack([table[name].to_numpy() for name in names])
     assert_holds(made, expected, np.column_stack([~male, male]))
+
+
+def test_groups_of_other_annotations_are_taken_over() -> None:
+    """A model that predicts no groups is audited with those of the test table."""
+    test = Annotations([[1, 0], [0, 1]], ["x", None], attribute_names=["dog", "tie"])
+    pred = Annotations([[1, 1], [0, 1]], test, like=test)
+    assert pred.packed_groups is test.packed_groups
+    assert np.array_equal(Annotations.from_tags([["dog"], []], test, like=test).to_numpy()[1], test.to_numpy()[1])
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"dog": [0, 1], "tie": [1, 1]})
+    assert repr(Annotations.from_dataframe(table, groups=test, like=test)) == repr(pred)
+    with pytest.raises(InputError, match="1 instances, groups have 2"):
+        Annotations([[1, 1]], test, like=test)
+    with pytest.raises(InputError, match="declared groups"):
+        Annotations([[1, 1], [0, 1]], test, group_names=["y"])

@@ -41,7 +41,7 @@ def test_every_metric_is_there(audited: askew.Audit) -> None:
 
 
 def test_known_amplification_is_found(known: askew.datasets.Synthetic, audited: askew.Audit) -> None:
-    """The population's Δ of group → attribute is known exactly: its sign follows the bias, so the value is the mean of |Δ|."""
+    """The population's Δ of group → attribute is known exactly, its sign follows the bias: expect the mean |Δ|."""
     expected = np.abs(known.amplification).mean()
     estimate = audited["BiasAmp_A->T"]
     assert abs(float(estimate) - expected) < 4 * estimate.standard_error

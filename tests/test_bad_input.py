@@ -192,7 +192,12 @@ def test_a_statistic_of_no_table_or_of_predictions_alone() -> None:
 
 @pytest.mark.parametrize(
     "statistic",
-    [lambda counts: 1.0, lambda counts: None, lambda counts: counts.train.n[:1].repeat(9), lambda counts: np.zeros((7, 7))],
+    [
+        lambda counts: 1.0,
+        lambda counts: None,
+        lambda counts: counts.train.n[:1].repeat(9),
+        lambda counts: np.zeros((7, 7)),
+    ],
 )
 def test_a_statistic_of_another_shape(statistic: Callable[[Any], Any]) -> None:
     with pytest.raises(InputError, match="replicates first"):
@@ -234,7 +239,9 @@ BAD_OPTIONS: dict[str, list[Any]] = {
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(name, value, id=f"{name}={value!r}"[:50]) for name, values in table.items() for value in values]
+    return [
+        pytest.param(name, value, id=f"{name}={value!r}"[:50]) for name, values in table.items() for value in values
+    ]
 
 
 @pytest.mark.parametrize(("name", "value"), cases(BAD_OPTIONS))
@@ -382,14 +389,14 @@ def counted(first_row: int = 0, **options: Any) -> askew.Counts:
 
 @pytest.mark.parametrize("first_row", [0, 1, 39])
 def test_the_same_rows_twice(first_row: int) -> None:
-    with pytest.raises(InputError, match=r"both contain the rows .* first_row"):
+    with pytest.raises(InputError, match=r"both contain rows .*first_row"):
         counted() + counted(first_row)
-    with pytest.raises(InputError, match="both contain the rows"):
+    with pytest.raises(InputError, match="both contain rows"):
         counted(first_row) + counted()
 
 
 def test_rows_between_others() -> None:
-    with pytest.raises(InputError, match="both contain the rows 40 to 79"):
+    with pytest.raises(InputError, match="both contain rows 40 to 79"):
         counted() + counted(40) + counted(80) + counted(40)
 
 
@@ -515,9 +522,19 @@ def test_saving_on_a_full_disk(step: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 # --- anything at all --------------------------------------------------------------------------------------------
 
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 scalars = st.one_of(
-    *(st.none(), st.booleans(), st.integers(-3, 3), st.integers(), st.floats(), st.text(max_size=3), st.binary(max_size=3)),
+    *(
+        st.none(),
+        st.booleans(),
+        st.integers(-3, 3),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=3),
+        st.binary(max_size=3),
+    ),
     st.complex_numbers(),
     st.sampled_from(["x", "y", "cup", "tea", 0, 1, 1.0, math.nan, np.int8(1), np.datetime64("NaT"), object()]),
 )
@@ -529,7 +546,9 @@ any_array = st.one_of(
     arrays(array_dtypes(), array_shapes(min_dims=1, max_dims=2, max_side=2)),
     arrays(object, array_shapes(min_dims=1, max_dims=2, max_side=3), elements=scalars),
 )
-almost_fine = st.lists(st.lists(st.sampled_from([0, 1, 1, True, 2, None, math.nan]), min_size=1, max_size=3), max_size=4)
+almost_fine = st.lists(
+    st.lists(st.sampled_from([0, 1, 1, True, 2, None, math.nan]), min_size=1, max_size=3), max_size=4
+)
 labels = st.lists(st.sampled_from(["x", "y", None, "", 3, 2.5, True]), max_size=4)
 anything = scalars | nested | any_array | almost_fine | labels
 

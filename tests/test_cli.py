@@ -195,6 +195,18 @@ def test_predictions_in_other_columns_of_the_test_table(folder, capsys):
     assert result(capsys, *argv, "--attributes", *sorted(ATTRIBUTES), "--pred-attributes", *hats) == expected()
 
 
+@pytest.mark.parametrize("columns", [["--tags", "objects"], ["--attributes", *ATTRIBUTES]])
+def test_a_model_that_predicts_no_groups(folder, capsys, columns):
+    save(table(200, 3).drop_columns(["gender", "female", "male"]), "pred")
+    given = [*files(), "--groups", "gender", *columns, "--resamples", "0", "--quiet", "--json", "-"]
+    assert audit(*given) == 2
+    assert "gender" in capsys.readouterr().err
+    assert audit(*given, "--test-groups") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metrics"]["BiasAmp_T->A"]["value"] == 0
+    assert result["metrics"]["BA_MALS"]["value"] != 0
+
+
 def test_predictions_that_are_the_truth_by_mistake(folder, capsys):
     assert "--pred-tags" in error(capsys, *TAGS, "--pred", "test.parquet")
 

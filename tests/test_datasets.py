@@ -133,10 +133,7 @@ def test_the_file_holds_no_personal_identifier_and_no_missing_value():
 def near(sample: np.ndarray, probability: np.ndarray | float, n: np.ndarray | int) -> bool:
     """Within five standard errors."""
     return bool(
-        np.all(
-            np.abs(sample - probability)
-            <= 5 * np.sqrt(probability * (1 - np.asarray(probability)) / n) + 1e-12
-        )
+        np.all(np.abs(sample - probability) <= 5 * np.sqrt(probability * (1 - np.asarray(probability)) / n) + 1e-12)
     )
 
 

@@ -71,9 +71,7 @@ def duckdb_relation() -> Any:
 
 TABLES: dict[str, Callable[[], Any]] = {
     "pandas": lambda: pd.DataFrame(COLUMNS, index=[3, 1, 2, 0]),
-    "pandas, nullable": lambda: pd.DataFrame(COLUMNS).astype(
-        {"dog": "boolean", "cat": "Int8", "tie": "Float32"}
-    ),
+    "pandas, nullable": lambda: pd.DataFrame(COLUMNS).astype({"dog": "boolean", "cat": "Int8", "tie": "Float32"}),
     "pandas, Arrow": lambda: arrow_table().to_pandas(types_mapper=pd.ArrowDtype),
     "pandas, categorical": lambda: pd.DataFrame(COLUMNS).astype({"gender": "category", "cat": "category"}),
     "pandas, objects": lambda: pd.DataFrame(COLUMNS).astype(object),
@@ -96,9 +94,7 @@ def assert_is_the_table(made: Annotations, names: tuple[str, ...] = ("dog", "cat
     assert made.attribute_names == names
     assert made.group_names == ("female", "male")
     attributes, groups = made.to_numpy()
-    np.testing.assert_array_equal(
-        attributes[:, [names.index(name) for name in ("dog", "cat", "tie")]], ATTRIBUTES
-    )
+    np.testing.assert_array_equal(attributes[:, [names.index(name) for name in ("dog", "cat", "tie")]], ATTRIBUTES)
     np.testing.assert_array_equal(groups, GROUPS)
 
 
@@ -116,9 +112,7 @@ def test_every_table(kind: str) -> None:
     assert_is_the_table(Annotations.from_dataframe(table, attributes=iter(chosen), groups=("female", "male")))
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in TABLES if kind not in ("stream", "DuckDB", "polars, lazy")]
-)
+@pytest.mark.parametrize("kind", [kind for kind in TABLES if kind not in ("stream", "DuckDB", "polars, lazy")])
 def test_every_column_of_tags(kind: str) -> None:
     table = TABLES[kind]()
     made = Annotations.from_tags(table["objects"], table["gender"], ids=table["name"])
@@ -218,9 +212,7 @@ def test_like_takes_columns_by_name_or_renames_them() -> None:
     first = Annotations.from_dataframe(table, attributes=["dog", "cat", "tie"], groups=["female", "male"])
     assert_is_the_table(Annotations.from_dataframe(table, groups="gender", like=first))
     assert_is_the_table(
-        Annotations.from_dataframe(
-            table, attributes=["tie", "dog", "cat"], groups=["male", "female"], like=first
-        )
+        Annotations.from_dataframe(table, attributes=["tie", "dog", "cat"], groups=["male", "female"], like=first)
     )
     renamed = table.rename_columns([f"{name} predicted" for name in table.column_names])
     predicted = Annotations.from_dataframe(
@@ -237,9 +229,7 @@ def test_like_takes_columns_by_name_or_renames_them() -> None:
 
 
 def test_columns_with_numbers_for_names() -> None:
-    made = Annotations.from_dataframe(
-        pd.DataFrame({0: [0, 1], 1: [1, 1], 2: ["a", "b"]}), attributes=[0, 1], groups=2
-    )
+    made = Annotations.from_dataframe(pd.DataFrame({0: [0, 1], 1: [1, 1], 2: ["a", "b"]}), attributes=[0, 1], groups=2)
     assert made.attribute_names == ("0", "1")
     assert made.to_numpy()[0].tolist() == [[False, True], [True, True]]
 
@@ -311,9 +301,7 @@ def test_bad_choice_of_columns(options: dict[str, Any], message: str) -> None:
             Annotations.from_dataframe(table, **{"attributes": ["dog", "cat"], "groups": "gender", **options})
 
 
-@pytest.mark.parametrize(
-    "table", [None, 3, {"dog": [1]}, [1, 2], np.ones((2, 2)), pd.Series([1]), pa.array([1])]
-)
+@pytest.mark.parametrize("table", [None, 3, {"dog": [1]}, [1, 2], np.ones((2, 2)), pd.Series([1]), pa.array([1])])
 def test_not_a_table(table: Any) -> None:
     with pytest.raises(InputError, match=r"is not a table|is one column"):
         Annotations.from_dataframe(table, attributes=["dog"], groups="gender")
@@ -333,9 +321,7 @@ def test_tables_without_rows() -> None:
             Annotations.from_tags(table["objects"], table["gender"])
 
 
-@pytest.mark.parametrize(
-    "table", [pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]})]
-)
+@pytest.mark.parametrize("table", [pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]})])
 def test_the_constructor_takes_no_table(table: Any) -> None:
     with pytest.raises(InputError, match=r"use Annotations.from_dataframe"):
         Annotations(table, ["x"])
@@ -371,9 +357,7 @@ def test_bad_columns_of_tags(tags: Any, message: str) -> None:
 
 def test_unknown_tags_are_named() -> None:
     tags = pa.chunked_array([[["dog"], []], [["dog"], ["dog", "cta"]]])
-    with pytest.raises(
-        InputError, match="row 3 has the tag 'cta', which was not declared; did you mean 'cat'"
-    ):
+    with pytest.raises(InputError, match="row 3 has the tag 'cta', which was not declared; did you mean 'cat'"):
         Annotations.from_tags(tags, ["a"] * 4, attribute_names=["dog", "cat"])
     made = Annotations.from_tags(tags, ["a"] * 4, attribute_names=["dog", "cat"], unknown="ignore")
     assert made.to_numpy()[0].tolist() == [[True, False], [False, False], [True, False], [True, False]]
@@ -393,17 +377,13 @@ def test_parquet(path: Path) -> None:
     made = Annotations.from_parquet(path, attributes=chosen, groups="gender", ids="name")
     assert_is_the_table(made)
     assert_is_the_table(Annotations.from_parquet(str(path), groups=["female", "male"], like=made))
-    assert_is_the_table(
-        Annotations.from_parquet(path, tags="objects", groups="gender"), ("cat", "dog", "tie")
-    )
+    assert_is_the_table(Annotations.from_parquet(path, tags="objects", groups="gender"), ("cat", "dog", "tie"))
     assert_is_the_table(Annotations.from_parquet(path, tags="objects", groups=["male", "female"], like=made))
     assert_is_the_table(Annotations.from_parquet(path.parent, attributes=chosen, groups="gender"))
 
     twice = Annotations.from_parquet([path, path], tags="objects", groups="gender", attribute_names=chosen)
     np.testing.assert_array_equal(twice.to_numpy()[0], np.tile(ATTRIBUTES, (2, 1)))
-    some = Annotations.from_parquet(
-        path, tags="objects", groups="gender", filters=[("cat", "=", 0)], like=made
-    )
+    some = Annotations.from_parquet(path, tags="objects", groups="gender", filters=[("cat", "=", 0)], like=made)
     np.testing.assert_array_equal(some.to_numpy()[0], ATTRIBUTES[[0, 1, 3]])
 
 

@@ -65,7 +65,9 @@ def test_interval_of_a_proportion_as_in_scipy(method: str, distribution: str) ->
 def test_standard_error_of_a_proportion_as_in_scipy(distribution: str) -> None:
     """The standard deviation of B replicates has the relative standard error 1/√(2B); allowed are five of their difference."""
     ours = askew.bootstrap(share, TABLE, n_resamples=B, weights=distribution, rng=2)
-    theirs = stats.bootstrap((DATA,), np.mean, n_resamples=B, method="percentile", rng=np.random.default_rng(2), batch=1000)
+    theirs = stats.bootstrap(
+        (DATA,), np.mean, n_resamples=B, method="percentile", rng=np.random.default_rng(2), batch=1000
+    )
     tolerance = 5 * math.sqrt(2) / math.sqrt(2 * B)
     assert abs(ours.standard_error / theirs.standard_error - 1) < tolerance
     assert abs(ours.standard_error / SPREAD - 1) < tolerance

@@ -265,10 +265,10 @@ def test_counts_and_bias_scores(study: Study) -> None:
 
 
 def test_a_correlation_that_is_a_tie_is_told_on_integers() -> None:
-    """co(m, g) n = co(m) co(g) = 3 · 49, where 1/49 · 49 is not 1 in floating point."""
+    """49 · 6 = 7 · 42 and 49 · 1 = 7 · 7, but 6/49 > 7/49 · 42/49 in floating point."""
     attributes = np.zeros((49, 1), bool)
     attributes[:7] = True
-    groups = ["x"] * 1 + ["y"] * 6 + ["x"] * 6 + ["y"] * 36
+    groups = ["x"] + ["y"] * 6 + ["x"] * 6 + ["y"] * 36
     train = askew.Annotations(attributes, groups)
     pred = askew.Annotations(np.ones((49, 1)), groups)
     assert askew.directional(train, train, pred, convention="reference").value == 0
@@ -322,9 +322,7 @@ def test_replicates_are_the_metric_of_reweighted_rows(
     singles, several = oracle.singletons(study.tables[0]), universe(choices["sets"], study)
     for single, sets in [(True, singles), (False, several)]:
         sample = oracle.count_all(*study.tables, sets)
-        replicates = [
-            oracle.count_all(*study.tables, sets, w_train[:, r], w_test[:, r]) for r in range(n_resamples)
-        ]
+        replicates = [oracle.count_all(*study.tables, sets, w_train[:, r], w_test[:, r]) for r in range(n_resamples)]
         for name in (name for name, kind in KINDS.items() if kind.single is single):
             of_sample = KINDS[name].expected(sample, choices, signed=single)
             results = [KINDS[name].expected(counts, choices, signed=single) for counts in replicates]

@@ -300,7 +300,9 @@ def test_an_audit_for_threads_and_backends(convention: str) -> None:
         for n_threads in (1, 2):
             again = askew.audit(TRUTH, TRUTH, PRED, **options, backend=backend, n_threads=n_threads)
             for name, estimate in first.items():
-                assert np.array_equal(estimate.bootstrap_distribution, again[name].bootstrap_distribution, equal_nan=True)
+                assert np.array_equal(
+                    estimate.bootstrap_distribution, again[name].bootstrap_distribution, equal_nan=True
+                )
                 assert estimate.value == again[name].value
 
 

@@ -30,10 +30,10 @@ class Annotations:
     attributes : array_like or SciPy sparse, shape (n, p)
         1 where an instance has an attribute, else 0: booleans, integers or floats in any memory order. A
         sparse matrix is never made dense; entries that stand twice are summed.
-    groups : array_like or Series, shape (n,); or array_like or SciPy sparse, shape (n, q)
-        One label per instance, where None, NaN, NaT and pandas' NA mean *in no group*; or a table of 0 and
-        1, in which an instance may be in several groups or in none. Labels are text, booleans or whole
-        numbers, and become text.
+    groups : array_like or Series, shape (n,); array_like or SciPy sparse, shape (n, q); or Annotations
+        One label per instance, where None, NaN, NaT and pandas' NA mean *in no group*; or a table of 0 and 1,
+        in which an instance may be in several groups or in none. Labels are text or whole numbers, and become
+        text. Other annotations of the same instances give theirs: for a model that predicts no groups.
     attribute_names : sequence of str, optional
         Default: "0" to "p-1".
     group_names : sequence of str, optional
@@ -85,7 +85,7 @@ class Annotations:
     ) -> None:
         declared, declared_groups = _declared(attribute_names, group_names, like)
         packed = interop.pack_matrix(attributes, declared, "attributes")
-        self._set(packed, interop.pack_groups(groups, declared_groups), ids)
+        self._set(packed, _packed_groups(groups, declared_groups), ids)
 
     @classmethod
     def from_dataframe(
@@ -107,8 +107,9 @@ class Annotations:
             knows or that exports an Arrow stream. Only the columns named here are read.
         attributes : list of column names
             Columns of 0 and 1. Default: `like`'s attributes.
-        groups : column name or list of column names
-            A column of labels, or columns of 0 and 1, each a group of its column's name.
+        groups : column name, list of column names, or Annotations
+            A column of labels; columns of 0 and 1, each a group of its column's name; or other annotations of the
+            same instances, whose groups are taken over.
         group_names, like : optional
             As in `Annotations`. Columns that are called as the declared names are taken by name; columns
             that are called otherwise (predictions next to the ground truth in one table) are taken in order
@@ -181,7 +182,7 @@ class Annotations:
         """
         declared, declared_groups = _declared(attribute_names, group_names, like)
         packed = interop.pack_tags(tags, declared, unknown)
-        return cls._assembled(packed, interop.pack_groups(groups, declared_groups), ids)
+        return cls._assembled(packed, _packed_groups(groups, declared_groups), ids)
 
     @classmethod
     def from_parquet(
@@ -208,8 +209,9 @@ class Annotations:
             Columns of 0 and 1. Default, where there are no `tags`: `like`'s attributes.
         tags : column name
             A column of lists of tags, instead of `attributes`.
-        groups : column name or list of column names
-            A column of labels, or columns of 0 and 1, each a group of its column's name.
+        groups : column name, list of column names, or Annotations
+            A column of labels; columns of 0 and 1, each a group of its column's name; or other annotations of the
+            same instances, whose groups are taken over.
         filters : optional
             Rows to keep, as in `pyarrow.parquet.read_table`: ``[("split", "=", "train")]``.
         attribute_names, group_names, like, unknown
@@ -391,7 +393,9 @@ def _columns_named(attributes: Any, declared: Names | None) -> Sequence[Any]:
 
 
 def _one_or_list(groups: Any) -> Any:
-    """A column's name, or a list of them."""
+    """A column's name, or a list of them; annotations stay what they are."""
+    if isinstance(groups, Annotations):
+        return groups
     return list(groups) if isinstance(groups, Iterable) and not isinstance(groups, (str, bytes)) else groups
 
 
@@ -399,7 +403,8 @@ def _used(columns: Sequence[Any], groups: Any, ids: Any) -> list[Any]:
     """Every column that is read, each in one role."""
     roles: dict[Any, str] = {}
     named = [("attributes", name) for name in columns]
-    named += [("groups", name) for name in (groups if isinstance(groups, list) else [groups])]
+    if not isinstance(groups, Annotations):
+        named += [("groups", name) for name in (groups if isinstance(groups, list) else [groups])]
     named += [] if ids is None else [("ids", ids)]
     for role, name in named:
         if not isinstance(name, Hashable) or name is None:
@@ -410,7 +415,18 @@ def _used(columns: Sequence[Any], groups: Any, ids: Any) -> list[Any]:
     return list(roles)
 
 
+def _packed_groups(groups: Any, declared: Names | None) -> Packed:
+    """Groups of whatever kind; those of other annotations are taken as they are."""
+    if not isinstance(groups, Annotations):
+        return interop.pack_groups(groups, declared)
+    if declared is not None and declared != groups.group_names:
+        raise InputError(f"the declared groups are {declared}, those of the given annotations {groups.group_names}")
+    return groups._groups
+
+
 def _group_columns(read: Mapping[Any, Any], groups: Any, declared: Names | None) -> Packed:
+    if isinstance(groups, Annotations):
+        return _packed_groups(groups, declared)
     if isinstance(groups, list):
         return interop.pack_columns({name: read[name] for name in groups}, declared, "groups")
     return interop.pack_labels(read[groups], declared, f"column {groups!r}")

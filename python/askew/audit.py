@@ -229,7 +229,7 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
     ----------
     train, test, pred : Annotations
         Ground truth of the training and the test instances, and predictions of attributes and groups for the same
-        test instances, in the same order. A model that predicts no groups is audited with the test's groups in `pred`.
+        test instances, in the same order. Where a model predicts no groups: ``Annotations(…, groups=test, like=test)``.
     **options
         Shared keywords.
 

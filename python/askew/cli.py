@@ -107,7 +107,8 @@ def _audit(args: argparse.Namespace) -> None:
     def work() -> Audit:
         train = read(args.train, truth, vocabulary=args.vocabulary and _lines(args.vocabulary))
         test = read(args.test, truth, like=train, ids=args.id)
-        pred = read(args.pred, predicted, like=train, ids=args.id, order=None if args.id is None else test.ids)
+        columns = predicted._replace(groups=test) if args.test_groups else predicted
+        pred = read(args.pred, columns, like=train, ids=args.id, order=None if args.id is None else test.ids)
         return audit(train, test, pred, **vars(options))
 
     _output(args, work, lambda result: f"{result!r}\n")
@@ -144,7 +145,7 @@ def _info(args: argparse.Namespace) -> None:
 class _Columns(NamedTuple):
     """Where annotations stand in a table."""
 
-    groups: list[str]
+    groups: list[str] | Annotations  # annotations: theirs
     attributes: list[str] | None
     tags: str | None
 
@@ -161,9 +162,10 @@ def _read(
 ) -> Annotations:
     """Annotations from a file, in the order of other ids if these are given; errors name the file."""
     annotated = columns.attributes if columns.tags is None else [columns.tags]
-    table = read_table(path, [*(annotated or ()), *columns.groups, *([] if ids is None else [ids])])
-    several = len(columns.groups) > 1
-    groups: Any = columns.groups if several else columns.groups[0]
+    named = columns.groups if isinstance(columns.groups, list) else []
+    table = read_table(path, [*(annotated or ()), *named, *([] if ids is None else [ids])])
+    several = len(named) > 1
+    groups: Any = named[0] if len(named) == 1 else columns.groups
     try:
         if order is not None:
             table = table.take(align_by_id(order, table[ids], f"column {ids!r}"))
@@ -171,9 +173,9 @@ def _read(
             return Annotations.from_dataframe(table, attributes=columns.attributes, groups=groups, like=like, ids=ids)
         return Annotations.from_tags(
             table[columns.tags],
-            np.column_stack([table[name] for name in groups]) if several else table[groups],
+            np.column_stack([table[name] for name in named]) if several else table[groups] if named else groups,
             attribute_names=vocabulary,
-            group_names=groups if several and like is None else None,
+            group_names=named if several and like is None else None,
             like=like,
             unknown=unknown,
             ids=None if ids is None else table[ids],
@@ -378,7 +380,11 @@ def _add_audit(commands: Any) -> None:
         "--tags", metavar="COLUMN", help="a column of lists of tags, each tag an attribute (Parquet)"
     )
     attributes.add_argument("--attributes", **names, help="columns of 0 and 1")
-    columns.add_argument("--pred-groups", **names, help="the same in pred (default: as in test)")
+    predicted_groups = columns.add_mutually_exclusive_group()
+    predicted_groups.add_argument("--pred-groups", **names, help="the same in pred (default: as in test)")
+    predicted_groups.add_argument(
+        "--test-groups", action="store_true", help="the model predicts no groups: pred takes those of test"
+    )
     predicted = columns.add_mutually_exclusive_group()
     predicted.add_argument("--pred-tags", metavar="COLUMN", help="the same in pred (default: as in test)")
     predicted.add_argument(

@@ -14,8 +14,8 @@ from askew.engine import Engine, choose, threads
 from askew.errors import InputError
 from askew.intervals import check_interval
 from askew.progress import ProgressLike
-from askew.randomness import RNG
-from askew.sets import AttributeSets
+from askew.randomness import RNG, check_rng
+from askew.sets import AttributeSets, check_limits
 
 TEXT = """\
     sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets, optional
@@ -84,6 +84,10 @@ class Options:
         check_resampling(self.n_resamples, self.weights)
         check_interval(self.method, self.confidence_level)
         check_memory(self.max_memory)
+        check_limits(max_size=self.max_size, min_count=self.min_count, max_sets=self.max_sets)
+        check_rng(self.rng)
+        choose(self.backend)
+        threads(self.n_threads)
         convention_of(self.convention)
         if self.signed not in (None, True, False):
             raise InputError(f"signed must be True, False or None, not {self.signed!r}")

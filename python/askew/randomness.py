@@ -19,14 +19,22 @@ def seed_of(rng: RNG) -> int:
     >>> seed_of(42)
     42
     """
+    check_rng(rng)
     if rng is None:
         rng = np.random.SeedSequence()
     if isinstance(rng, np.random.SeedSequence):
         return int(rng.generate_state(1, np.uint64)[0])
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(0, 2**64, dtype=np.uint64))
+    return int(rng)
+
+
+def check_rng(rng: RNG) -> None:
+    """Raise `InputError` for what is no source of a seed."""
+    if rng is None or isinstance(rng, (np.random.SeedSequence, np.random.Generator)):
+        return
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and 0 <= rng < 2**64:
-        return int(rng)
+        return
     raise InputError(
         f"rng must be a whole number in [0, 2**64), a numpy Generator or SeedSequence, or None, not {rng!r}"
     )

@@ -133,7 +133,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         >>> list(AttributeSets.subsets(train))
         [('cup',), ('tea',), ('cup', 'tea')]
         """
-        _check_limits(max_size, min_count, max_sets)
+        check_limits(max_size=max_size, min_count=min_count, max_sets=max_sets)
         if support not in ("any", "every"):
             raise InputError(f'support must be "any" or "every", not {support!r}')
         tables = [train] if test is None else [train, test]
@@ -196,8 +196,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         >>> list(AttributeSets.observed(train))
         [('tea',), ('cup', 'tea')]
         """
-        _check_limits(max_size, min_count, 1)
-        _check_limits(min_size, 1, 1)
+        check_limits(min_size=min_size, max_size=max_size, min_count=min_count)
         engine, n_threads = choose(backend), threads(n_threads)
         first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
         first = first[multiplicity >= min_count]
@@ -306,8 +305,9 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
 
 
-def _check_limits(max_size: int | None, min_count: int, max_sets: int) -> None:
-    for name, value in [("max_size", max_size), ("min_count", min_count), ("max_sets", max_sets)]:
+def check_limits(**limits: int | None) -> None:
+    """Raise `InputError` for a limit that is not a whole number of at least 1; max_size may be None."""
+    for name, value in limits.items():
         if value is None and name == "max_size":
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

@@ -156,9 +156,7 @@ def make_annotations(
         attribute_names=[f"attribute_{k}" for k in range(n_attributes)],
         group_names=[f"group_{g}" for g in range(n_groups)],
     )
-    test = Annotations(
-        _attributes(test_groups, actual, seeds[3]), _members(test_groups, n_groups), like=train
-    )
+    test = Annotations(_attributes(test_groups, actual, seeds[3]), _members(test_groups, n_groups), like=train)
     # The uniforms of the truth (seeds[3]) decide the predictions too: one that lies between the two
     # probabilities is a flip. So P(predicted attribute | group) is exact, with as few flips as can be.
     pred = Annotations(

@@ -61,9 +61,7 @@ def align_by_id(reference_ids: Any, ids: Any, what: str) -> Int64:
     """
     reference, own = as_ids(reference_ids, "reference ids").tolist(), as_ids(ids, f"{what}: ids").tolist()
     if reference and own and type(reference[0]) is not type(own[0]):
-        raise InputError(
-            f"{what}: the ids are like {show(own[0])}, the reference's like {show(reference[0])}"
-        )
+        raise InputError(f"{what}: the ids are like {show(own[0])}, the reference's like {show(reference[0])}")
     position = {value: row for row, value in enumerate(own)}
     missing = [value for value in reference if value not in position]
     if missing:

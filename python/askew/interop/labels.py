@@ -106,9 +106,7 @@ def encode(column: Column, what: str, row_of: Callable[[int], int] = int) -> Lab
     return Labels(tuple(known), np.concatenate(codes) if codes else np.zeros(0, np.int32), numeric)
 
 
-def _distinct(
-    chunk: Any, what: str, row_of: Callable[[int], int]
-) -> tuple[Sequence[object], npt.NDArray[Any]]:
+def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequence[object], npt.NDArray[Any]]:
     """Distinct values of one piece of a column, and the index of each row's; -1 where Arrow has a null."""
     if not isinstance(chunk, np.ndarray):
         if not hasattr(chunk, "dictionary"):

@@ -75,9 +75,7 @@ def as_names(names: object, what: str) -> tuple[str, ...]:
         if not name:
             raise InputError(f"{what}: name {position} is {show(value)}; expected text that is not empty")
         if name in found:
-            raise InputError(
-                f"{what}: {name!r} stands at positions {found[name]} and {position}; once is enough"
-            )
+            raise InputError(f"{what}: {name!r} stands at positions {found[name]} and {position}; once is enough")
         found[name] = position
     return tuple(found)
 

@@ -50,9 +50,7 @@ def pack_tags(tags: Any, names: Sequence[str] | None, unknown: str, what: str = 
         position = int(np.argmax(codes == UNKNOWN))
         tag = labels.names[labels.codes[position]]
         hint = f"{nearest(tag, names)} (unknown='ignore' passes over such tags)"
-        raise InputError(
-            f"{what}: row {row_of(position)} has the tag {tag!r}, which was not declared; {hint}"
-        )
+        raise InputError(f"{what}: row {row_of(position)} has the tag {tag!r}, which was not declared; {hint}")
     return Packed(tuple(names), pack_rows(offsets, codes, len(names)), len(column))
 
 
@@ -66,9 +64,7 @@ def _arrow_lists(column: Column, what: str) -> tuple[Int64, Column]:
     try:
         lengths = [compute.list_value_length(chunk).to_numpy(zero_copy_only=False) for chunk in column.chunks]
     except pyarrow.ArrowNotImplementedError as error:  # list views, in older versions
-        raise InputError(
-            f"{what}: this version of pyarrow cannot read type {column.type}: {error}"
-        ) from error
+        raise InputError(f"{what}: this version of pyarrow cannot read type {column.type}: {error}") from error
     flat = pyarrow.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
     return _cumulated(np.concatenate(lengths)), flat
 

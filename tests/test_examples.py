@@ -1,0 +1,33 @@
+"""The examples run, and say what they should."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def output(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    runpy.run_path(str(EXAMPLES / name))
+    return capsys.readouterr().out
+
+
+def test_own_metric_is_the_gap_of_the_published_false_negative_rates(capsys: pytest.CaptureFixture[str]) -> None:
+    """ProPublica 2016: FNR 27.99 % and 47.72 %, so recall differs by 19.73 percentage points."""
+    assert re.search(r"two_year_recid: recall gap \+0\.197 \[\+0\.1\d\d, \+0\.2\d\d\]", output("own_metric.py", capsys))
+
+
+def test_known_amplification_is_within_the_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    text = output("known_amplification.py", capsys)
+    expected, value, low, high = map(float, re.findall(r"\d\.\d{4}", text))
+    assert low < expected < high
+    assert low < value < high
+
+
+def test_every_example_is_run() -> None:
+    tested = set(re.findall(r"output\(\"(\w+\.py)\"", Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
