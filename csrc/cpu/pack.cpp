@@ -9,9 +9,9 @@ std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, st
                   int n_threads, const Monitor& monitor) {
   constexpr std::int64_t kWords = kBlockBits / kWordBits;  // one cache line of each column at a time
   const SimdKernels& kernels = simd();
+  if (p == 0) return -1;
   const std::int64_t n_words = words_for(n), n_blocks = n_words / kWords;
-  const std::int64_t blocks_per_task =
-      std::max<std::int64_t>(1, (std::int64_t{1} << 20) / (kBlockBits * std::max<std::int64_t>(p, 1)));
+  const std::int64_t blocks_per_task = std::max<std::int64_t>(1, (std::int64_t{1} << 20) / (kBlockBits * p));
   const std::int64_t n_tasks = (n_blocks + blocks_per_task - 1) / blocks_per_task;
   std::atomic<bool> valid{true};
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {

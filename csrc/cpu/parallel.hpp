@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -75,27 +76,22 @@ void parallel_for(std::int64_t n_tasks, int n_threads, const Monitor& monitor, c
   n_threads = static_cast<int>(std::clamp<std::int64_t>(n_threads, 1, std::max<std::int64_t>(n_tasks, 1)));
   Watch watch(n_tasks, monitor);
   std::vector<std::thread> helpers;
-  try {
-    for (int thread = 1; thread < n_threads; ++thread) {
-      {
-        const std::lock_guard<std::mutex> lock(watch.mutex_);
-        ++watch.helpers_running_;
-      }
-      try {
-        helpers.emplace_back([&watch, &body, thread] {
-          watch.work(thread, body);
-          const std::lock_guard<std::mutex> lock(watch.mutex_);
-          --watch.helpers_running_;
-          watch.helper_ended_.notify_one();
-        });
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(watch.mutex_);
-        --watch.helpers_running_;
-        throw;
-      }
+  for (int thread = 1; thread < n_threads; ++thread) {
+    const auto running = [&watch](int change) {
+      const std::lock_guard<std::mutex> lock(watch.mutex_);
+      watch.helpers_running_ += change;
+      if (change < 0) watch.helper_ended_.notify_one();
+    };
+    running(+1);
+    try {
+      helpers.emplace_back([&watch, &body, running, thread] {
+        watch.work(thread, body);
+        running(-1);
+      });
+    } catch (const std::system_error&) {  // no more threads to be had: go on with those there are
+      running(-1);
+      break;
     }
-  } catch (...) {
-    watch.fail();  // no more threads to be had
   }
   watch.work(0, body);
   for (;;) {  // the caller is out of tasks: keep watching while the helpers end

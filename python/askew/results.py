@@ -154,6 +154,15 @@ class Estimate:
         """One row per set and group: both terms of Δ, Δ, and its interval."""
         return Table({}) if self.cell_values is None else self.cell_values.table()
 
+    def plot(self, ax: Any = None, *, top: int = 20) -> Any:
+        """Δ and interval of the `top` cells with the largest |Δ|; draws on `ax` or a new figure, and returns the axes.
+
+        Needs matplotlib.
+        """
+        from askew.plotting import plot_cells
+
+        return plot_cells(self, ax, top)
+
     def _interval(self, value: Any, replicates: Floats) -> ConfidenceInterval:
         interval = interval_of(value, np.moveaxis(replicates, -1, 0), self.run.method, self.run.confidence_level)
         return ConfidenceInterval(*(float(end) if end.ndim == 0 else end for end in interval))
@@ -262,6 +271,12 @@ class Audit(Mapping[str, Estimate]):
     def to_csv(self) -> str:
         """The table as comma-separated text."""
         return self.table.to_csv()
+
+    def plot(self, ax: Any = None) -> Any:
+        """Value and interval of each metric; draws on `ax` or a new figure, and returns the axes. Needs matplotlib."""
+        from askew.plotting import plot_audit
+
+        return plot_audit(self, ax)
 
     def _notes(self) -> list[str]:
         run = self.run

@@ -10,7 +10,7 @@ from functools import cache
 
 from askew.engine.protocol import Engine
 from askew.engine.reference import ReferenceEngine
-from askew.errors import AskewWarning, BackendError, InputError
+from askew.errors import AskewError, AskewWarning, BackendError, InputError
 
 BACKENDS = ("native", "numpy")
 
@@ -56,7 +56,7 @@ def choose(backend: str = "auto") -> Engine:
         The named backend cannot run here.
     """
     if backend == "auto":
-        backend = os.environ.get("ASKEW_BACKEND", "auto")
+        backend = os.environ.get("ASKEW_BACKEND") or "auto"
     if backend == "native":
         return _native()
     if backend == "numpy":
@@ -74,7 +74,7 @@ def threads(n_threads: int | None = None) -> int:
     given: object = n_threads
     if n_threads is None:
         given = os.environ.get("ASKEW_NUM_THREADS")
-        if given is None:
+        if not given:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         number = int(str(given))
@@ -111,7 +111,7 @@ def config_text() -> str:
         lines.append(
             f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)"
         )
-    except (BackendError, ImportError) as error:
+    except (AskewError, ImportError) as error:
         lines.append(f"  native   does not run: {error}")
     lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")
     lines.append(f"'auto' takes: {os.environ.get('ASKEW_BACKEND') or _auto_name()}")
@@ -123,3 +123,5 @@ def _auto_name() -> str:
         return _native().name
     except BackendError:
         return "numpy"
+    except InputError:
+        return "nothing, until ASKEW_SIMD is right"

@@ -8,12 +8,19 @@ import numpy as np
 
 from askew import _core
 from askew.engine.protocol import Draws, Int32, Int64, Itemsets, MiningTable, Monitor, TooManySets, UInt8, Words
+from askew.errors import InputError
 
 
 class NativeEngine:
     """C++ kernels for the SIMD level of this processor, with threads, the GIL released."""
 
     name = "native"
+
+    def __init__(self) -> None:
+        try:
+            _core.simd_level()
+        except ValueError as error:
+            raise InputError(f"ASKEW_SIMD: {error}") from error
 
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
         if values.shape[1] > 1 and values.strides[1] != 1:
