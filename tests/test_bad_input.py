@@ -214,7 +214,7 @@ def test_a_statistic_whose_shape_changes() -> None:
 
 BAD_RESAMPLING: dict[str, list[Any]] = {
     "n_resamples": [-1, 1.0, 2.5, True, "5", None, 2**31, [5], math.nan],
-    "weights": ["multinomial", "", None, 5, [], {}],
+    "weights": ["normal", "", None, 5, [], {}],
     "rng": [-1, 2**64, 1.5, True, "0", [1], math.nan, np.random.RandomState(0)],
     "backend": ["gpu", "", None, 5, [], b"numpy"],
     "n_threads": [0, -1, 1.5, True, "two", 5000, [], math.nan],
@@ -224,7 +224,7 @@ BAD_RESAMPLING: dict[str, list[Any]] = {
 BAD_OPTIONS: dict[str, list[Any]] = {
     **BAD_RESAMPLING,
     "confidence_level": [0, 1, -0.1, 2, 95, "0.95", None, True, math.nan, math.inf, [0.9]],
-    "method": ["bca", "Percentile", "", None, 5, [], {}],
+    "method": ["median", "Percentile", "", None, 5, [], {}],
     "convention": ["papers", "", None, 5, [], {}, ("paper",)],
     "resample": ["pred", "", None, 5, [], (), ("train", "train"), ("train", "pred"), [1], [["train"]], ("train", None)],
     "sets": [

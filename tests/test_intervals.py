@@ -63,7 +63,7 @@ def test_interval_of_a_proportion_as_in_scipy(method: str, distribution: str) ->
 
 @pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
 def test_standard_error_of_a_proportion_as_in_scipy(distribution: str) -> None:
-    """That of B replicates has a relative standard error of 1/√(2B), two differ by √2 of it; five times that is allowed."""
+    """That of B replicates has a relative error of 1/√(2B), two differ by √2 of it; allowed are five times that."""
     ours = askew.bootstrap(share, TABLE, n_resamples=B, weights=distribution, rng=2)
     theirs = stats.bootstrap(
         (DATA,), np.mean, n_resamples=B, method="percentile", rng=np.random.default_rng(2), batch=1000

@@ -191,6 +191,16 @@ def test_a_generator_moves_on() -> None:
     assert count(rng=rng) != count(rng=rng)
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int64])
+def test_whole_numbers_of_numpy(kind: Any) -> None:
+    """Those of small types must not overflow in what is computed from them."""
+    options = {"n_resamples": 120, "min_count": 2, "max_size": 2, "n_threads": 2, "rng": 7}
+    first = askew.audit(TRUTH, TRUTH, PRED, **options)
+    again = askew.audit(TRUTH, TRUTH, PRED, **{name: kind(value) for name, value in options.items()})
+    assert again.to_json() == first.to_json()
+    assert count(n_resamples=kind(120), rng=kind(7), first_row=kind(9)) == count(n_resamples=120, rng=7, first_row=9)
+
+
 # --- metrics ----------------------------------------------------------------------------------------------------
 
 MANY = 700

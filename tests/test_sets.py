@@ -101,7 +101,7 @@ def test_too_many_sets_names_what_to_change() -> None:
     assert len(AttributeSets.subsets(table, max_size=2)) == 30 + 435
     with pytest.raises(InputError, match="max_sets must be"):
         AttributeSets.subsets(table, max_sets=0)
-    with pytest.raises(InputError, match='support must be "any" or "every"'):
+    with pytest.raises(InputError, match="support must be one of 'any', 'every'"):
         AttributeSets.subsets(table, support="some")
 
 

@@ -369,6 +369,13 @@ class Annotations:
             )
 
 
+def check_annotations(**tables: object) -> None:
+    """Raise `InputError` for an argument that is something else than Annotations."""
+    for name, table in tables.items():
+        if not isinstance(table, Annotations):
+            raise InputError(f"{name} must be Annotations, not {type(table).__name__}: see askew.Annotations")
+
+
 def _declared(attribute_names: Any, group_names: Any, like: Annotations | None) -> tuple[Names | None, Names | None]:
     """The two vocabularies, where they were declared."""
     if like is not None:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from askew import metrics
-from askew.annotations import Annotations
+from askew.annotations import Annotations, check_annotations
+from askew.checks import check_choice
 from askew.errors import InputError
 from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate
 from askew.intervals import confidence_interval
@@ -75,6 +76,7 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
     True
     """
     chosen = options_of("mals", options)
+    check_annotations(train=train, test=test, pred=pred)
     return _single(_mals_metric("BA_MALS", chosen, train, test, single=True), train, test, pred, chosen)
 
 
@@ -124,6 +126,7 @@ def directional(
     0.2667
     """
     chosen = options_of("directional", options)
+    check_annotations(train=train, test=test, pred=pred)
     return _single(
         _directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen
     )
@@ -167,6 +170,7 @@ def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **optio
     True
     """
     chosen = options_of("multi_mals", options)
+    check_annotations(train=train, test=test, pred=pred)
     return _single(_mals_metric("Multi_MALS", chosen, train, test, single=False), train, test, pred, chosen)
 
 
@@ -213,6 +217,7 @@ def multi_directional(
     'Multi_G->M'
     """
     chosen = options_of("multi_directional", options)
+    check_annotations(train=train, test=test, pred=pred)
     return _single(
         _directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen
     )
@@ -257,6 +262,7 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
     True
     """
     chosen = options_of("audit", options)
+    check_annotations(train=train, test=test, pred=pred)
     single = Options(**{**vars(chosen), "sets": None, "signed": None})
     one_by_one = [
         _mals_metric("BA_MALS", single, train, test, single=True),
@@ -265,7 +271,7 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
             for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
         ),
     ]
-    universe = chosen.universe(chosen.sets or chosen.chosen_convention.sets, train, test)
+    universe = chosen.universe(chosen.chosen_convention.sets if chosen.sets is None else chosen.sets, train, test)
     together = Options(**{**vars(chosen), "sets": universe})
     several = [
         _mals_metric("Multi_MALS", together, train, test, single=False),
@@ -315,7 +321,8 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
     tea  y          2  0.6667    –     –
     """
     chosen = options_of("bias_scores", options)
-    sets = chosen.universe(chosen.sets or "singletons", annotations, None)
+    check_annotations(annotations=annotations)
+    sets = chosen.universe("singletons" if chosen.sets is None else chosen.sets, annotations, None)
     work = Pass.of(annotations, None, None, chosen)
     columns: dict[str, list[npt.NDArray[Any]]] = {"count": [], "bias": [], "low": [], "high": []}
     for _, tables in work.tiles(sets):
@@ -381,12 +388,16 @@ def bootstrap(
     chosen = options_of("bootstrap", options)
     if train is None and test is None:
         raise InputError("bootstrap() needs a table: train, test or both")
+    given = {"train": train, "test": test, "pred": pred}
+    check_annotations(**{name: table for name, table in given.items() if table is not None})
     if pred is not None and test is None:
         raise InputError("pred are predictions for the instances of test: pass test as well")
     if chosen.signed is not None:
         raise InputError("signed does not concern a statistic of your own")
     tables = [table for table in (train, test) if table is not None]
-    sets = chosen.universe(chosen.sets or "singletons", tables[0], tables[-1] if len(tables) > 1 else None)
+    sets = chosen.universe(
+        "singletons" if chosen.sets is None else chosen.sets, tables[0], tables[-1] if len(tables) > 1 else None
+    )
     work = Pass.of(train, test, pred, chosen)
     value, replicates = bootstrap_values(statistic, work, sets)
     return Estimate(getattr(statistic, "__name__", "statistic"), value[()], work.run(), replicates)
@@ -406,8 +417,7 @@ def _directional_metric(
     name: str, direction: str, options: Options, train: Annotations, test: Annotations, *, single: bool
 ) -> Metric:
     direction = direction.replace("→", "->") if isinstance(direction, str) else direction
-    if direction not in DIRECTIONS:
-        raise InputError(f"direction must be one of {tuple(DIRECTIONS)}, not {direction!r}")
+    check_choice("direction", direction, DIRECTIONS)
     family, convention = DIRECTIONS[direction], options.chosen_convention
     default = "singletons" if single else convention.sets
     sets = options.universe(default if options.sets is None else options.sets, train, test)

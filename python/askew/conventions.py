@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
+from askew.checks import check_choice
 from askew.errors import InputError
 
 _CHOICES = {
@@ -55,9 +56,7 @@ class Convention:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value not in _CHOICES[field.name]:
-                raise InputError(f"Convention: {field.name} must be one of {_CHOICES[field.name]}, not {value!r}")
+            check_choice(f"Convention: {field.name}", getattr(self, field.name), _CHOICES[field.name])
 
     def __str__(self) -> str:
         for name, known in NAMED.items():
@@ -79,6 +78,6 @@ def convention_of(given: ConventionLike) -> Convention:
     """A convention by its name, or as it is."""
     if isinstance(given, Convention):
         return given
-    if given in NAMED:
+    if isinstance(given, str) and given in NAMED:
         return NAMED[given]
     raise InputError(f'convention must be "paper", "reference" or a Convention, not {given!r}')

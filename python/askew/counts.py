@@ -6,6 +6,8 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from askew.annotations import Annotations
+from askew.annotations import Annotations, check_annotations
+from askew.checks import check_choice, check_whole
 from askew.engine import Draws, Engine, Itemsets, Monitor, choose, threads
 from askew.engine.weights import DISTRIBUTIONS
 from askew.errors import InputError
@@ -269,7 +272,17 @@ class Counts:
                 )
         except FileNotFoundError:
             raise InputError(f"there is no file {os.fspath(path)}") from None
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+        ) as error:  # whatever a damaged archive, header or array makes of itself
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{os.fspath(path)} is not a whole file of counts: {error}") from error
@@ -277,7 +290,7 @@ class Counts:
 
 def count(
     annotations: Annotations,
-    sets: AttributeSets | list[str] | list[list[str]],
+    sets: AttributeSets | Iterable[str | Iterable[str]],
     *,
     pred: Annotations | None = None,
     n_resamples: int = 0,
@@ -336,13 +349,16 @@ def count(
     >>> counts.truth.co_set_group.shape
     (3, 2, 2)
     """
+    check_annotations(annotations=annotations, **({} if pred is None else {"pred": pred}))
     if not isinstance(sets, AttributeSets):
         sets = AttributeSets(sets, annotations.attribute_names)
+    if len(sets) == 0:
+        raise InputError("the list of attribute sets is empty")
     check_resampling(n_resamples, weights)
-    if isinstance(first_row, bool) or not isinstance(first_row, (int, np.integer)) or not 0 <= first_row < 2**63:
-        raise InputError(f"first_row must be a whole number of at least 0, not {first_row!r}")
-    plan = CountingPlan.of(annotations, pred, table)
     check_memory(max_memory)
+    n_resamples, max_memory = int(n_resamples), int(max_memory)
+    first_row = check_whole("first_row", first_row, 0)
+    plan = CountingPlan.of(annotations, pred, table)
     n_threads = threads(n_threads)
     per_set = plan.bytes_per_set * (1 + n_resamples) + (plan.kernel_bytes_per_set(n_threads) if n_resamples else 0)
     needed = per_set * len(sets) + kernel_bytes(max_memory)
@@ -354,23 +370,15 @@ def count(
             "audit() and the metrics need not keep them all"
         )
     seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
-    resampling = Resampling(weights, seed, plan.table, int(n_resamples))
+    resampling = Resampling(weights, seed, plan.table, n_resamples)
     with progress_monitor(progress) as monitor:
-        return plan.run(
-            sets, resampling, range(n_resamples), choose(backend), n_threads, monitor, first_row=int(first_row)
-        )
+        return plan.run(sets, resampling, range(n_resamples), choose(backend), n_threads, monitor, first_row=first_row)
 
 
 def check_resampling(n_resamples: int, weights: str) -> None:
     """Raise `InputError` for a number of replicates or a kind of weights that cannot be."""
-    if (
-        isinstance(n_resamples, bool)
-        or not isinstance(n_resamples, (int, np.integer))
-        or not 0 <= n_resamples <= MAX_REPLICATES
-    ):
-        raise InputError(f"n_resamples must be a whole number from 0 to {MAX_REPLICATES:,}, not {n_resamples!r}")
-    if weights not in DISTRIBUTIONS:
-        raise InputError(f"weights must be one of {tuple(DISTRIBUTIONS)}, not {weights!r}")
+    check_whole("n_resamples", n_resamples, 0, MAX_REPLICATES)
+    check_choice("weights", weights, DISTRIBUTIONS)
 
 
 MIN_MEMORY = 2**28
@@ -378,10 +386,7 @@ MIN_MEMORY = 2**28
 
 def check_memory(max_memory: int) -> None:
     """Raise `InputError` for a budget in which no kernel can work."""
-    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, np.integer)) or max_memory < MIN_MEMORY:
-        raise InputError(
-            f"max_memory must be a whole number of bytes, at least {MIN_MEMORY:,} (256 MiB), not {max_memory!r}"
-        )
+    check_whole("max_memory", max_memory, MIN_MEMORY)
 
 
 def kernel_bytes(max_memory: int) -> int:
@@ -406,8 +411,7 @@ class CountingPlan:
         """The plan, or `InputError` if the tables do not belong together."""
         if table is None:
             table = "train" if pred is None else "test"
-        if table not in TABLES:
-            raise InputError(f"table must be one of {tuple(TABLES)}, not {table!r}")
+        check_choice("table", table, TABLES)
         if pred is not None:
             annotations.check_same_instances(pred)
         return cls(annotations, pred, table)

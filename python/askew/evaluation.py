@@ -169,7 +169,13 @@ class Pass:
 
     def _tile(self, n_rows: int) -> int:
         sums = max(plan.kernel_bytes_per_set(self.options.chosen_threads) for plan in self.plans.values())
-        return max(1, min(self._bytes(), _TILE_BYTES) // (self._bytes_per_set() * n_rows + sums))
+        per_set = self._bytes_per_set() * n_rows + sums
+        if per_set > self._bytes():
+            raise InputError(
+                f"{n_rows - 1:,} replicates of one attribute set take {per_set / 2**20:,.0f} MiB beside the kernels', "
+                f"more than max_memory={self.options.max_memory:,}: raise it, or take fewer replicates"
+            )
+        return max(1, min(self._bytes(), _TILE_BYTES) // per_set)
 
 
 def evaluate(

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from askew.errors import InputError
-
 Floats = npt.NDArray[np.float64]
 
 METHODS = ("percentile", "basic")
@@ -24,24 +22,11 @@ class ConfidenceInterval(NamedTuple):
     high: Any
 
 
-def check_interval(method: str, confidence_level: float) -> None:
-    """Raise `InputError` for a method or level that does not exist."""
-    if method not in METHODS:
-        raise InputError(f"method must be one of {METHODS}, not {method!r}")
-    if (
-        isinstance(confidence_level, bool)
-        or not isinstance(confidence_level, (int, float, np.floating))
-        or not 0 < confidence_level < 1
-    ):
-        raise InputError(f"confidence_level must be a number between 0 and 1, exclusive, not {confidence_level!r}")
-
-
 def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floats]:
-    """Quantiles along the first axis, by linear interpolation of the order statistics (Hyndman & Fan 1996, type 7),
-    NaN left out.
+    """Quantiles along the first axis, NaN left out, by linear interpolation (Hyndman & Fan 1996, type 7).
 
-    Equals ``numpy.nanquantile``, whose loop over slices is too slow for thousands of cells. NaN where every
-    replicate is NaN.
+    As ``numpy.nanquantile``, to the last bit or one beside it, whose loop over slices is too slow for thousands of
+    cells. NaN where every replicate is NaN.
     """
     # numpy sorts NaN to the end, and copies to a layout in which the replicates of a cell lie side by side
     ordered = np.sort(np.moveaxis(replicates, 0, -1), axis=-1)

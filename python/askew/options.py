@@ -7,15 +7,18 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
+import numpy as np
+
 from askew.annotations import Annotations
+from askew.checks import check_choice, check_share
 from askew.conventions import Convention, ConventionLike, convention_of
 from askew.counts import DEFAULT_MEMORY, check_memory, check_resampling
 from askew.engine import Engine, choose, threads
 from askew.errors import InputError
-from askew.intervals import check_interval
+from askew.intervals import METHODS
 from askew.progress import ProgressLike
 from askew.randomness import RNG, check_rng
-from askew.sets import AttributeSets, check_limits
+from askew.sets import SUPPORTS, AttributeSets, check_limits
 
 TEXT = """\
     sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets, optional
@@ -82,19 +85,25 @@ class Options:
 
     def __post_init__(self) -> None:
         check_resampling(self.n_resamples, self.weights)
-        check_interval(self.method, self.confidence_level)
+        check_choice("method", self.method, METHODS)
+        check_share("confidence_level", self.confidence_level)
+        check_choice("support", self.support, SUPPORTS)
         check_memory(self.max_memory)
         check_limits(max_size=self.max_size, min_count=self.min_count, max_sets=self.max_sets)
+        for name in ("n_resamples", "max_memory", "max_size", "min_count", "max_sets"):
+            if getattr(self, name) is not None:  # Python's int: NumPy's small ones overflow in what follows
+                object.__setattr__(self, name, int(getattr(self, name)))
         check_rng(self.rng)
         choose(self.backend)
         threads(self.n_threads)
         convention_of(self.convention)
-        if self.signed not in (None, True, False):
+        if self.signed is not None and not isinstance(self.signed, (bool, np.bool_)):
             raise InputError(f"signed must be True, False or None, not {self.signed!r}")
-        tables = (self.resample,) if isinstance(self.resample, str) else tuple(self.resample)
-        if not tables or len(set(tables)) < len(tables) or not set(tables) <= {"train", "test"}:
+        given = [self.resample] if isinstance(self.resample, str) else self.resample
+        tables = [t for t in ("train", "test") if isinstance(given, (list, tuple, set, frozenset)) and t in given]
+        if not tables or len(tables) < len(given):
             raise InputError(f'resample must be "train", "test" or both, not {self.resample!r}')
-        object.__setattr__(self, "resample", tables)
+        object.__setattr__(self, "resample", tuple(tables))
 
     @property
     def chosen_convention(self) -> Convention:
@@ -116,11 +125,19 @@ class Options:
             if kind.attribute_names != train.attribute_names:
                 raise InputError("the attribute sets are over other attributes than the annotations")
             sets = kind
+        elif not isinstance(kind, str):
+            sets = AttributeSets(kind, train.attribute_names)
         elif kind == "subsets":
             sets = AttributeSets.subsets(
-                train, test, max_size=self.max_size, min_count=self.min_count, support=self.support,
-                max_sets=self.max_sets, backend=self.backend, n_threads=self.n_threads,
-            )  # fmt: skip
+                train,
+                test,
+                max_size=self.max_size,
+                min_count=self.min_count,
+                support=self.support,
+                max_sets=self.max_sets,
+                backend=self.backend,
+                n_threads=self.n_threads,
+            )
         elif kind == "observed":
             sets = AttributeSets.observed(
                 train,
@@ -132,15 +149,10 @@ class Options:
             )
         elif kind == "singletons":
             sets = AttributeSets.singletons(train)
-        elif isinstance(kind, str):
+        else:
             raise InputError(
                 f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}'
             )
-        else:
-            try:
-                sets = AttributeSets(kind, train.attribute_names)
-            except TypeError as error:
-                raise InputError(f"sets must be a list of sets of attribute names: {error}") from error
         if len(sets) == 0:
             raise InputError("the list of attribute sets is empty")
         if len(sets) > self.max_sets:

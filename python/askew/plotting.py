@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from askew.checks import check_whole
 from askew.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def plot_cells(estimate: Estimate, ax: Any = None, top: int = 20) -> Any:
     """Δ and interval of the cells with the largest |Δ|."""
     if estimate.cell_values is None:
         raise InputError(f"{estimate.name} has no cells to plot")
-    if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
-        raise InputError(f"top must be a whole number of at least 1, not {top!r}")
+    check_whole("top", top, 1)
     cells = estimate.cells
     size = np.nan_to_num(np.abs(cells["delta"]), nan=-1.0)
     cells = cells.take(np.argsort(-size, kind="stable")[:top])

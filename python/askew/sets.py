@@ -9,11 +9,13 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from askew.annotations import Annotations
+from askew.annotations import Annotations, check_annotations
+from askew.checks import check_choice, check_whole
 from askew.engine import Itemsets, MiningTable, TooManySets, choose, threads
 from askew.errors import InputError
 
 SEPARATOR = " & "
+SUPPORTS = ("any", "every")
 
 
 class AttributeSets(Sequence[tuple[str, ...]]):
@@ -52,9 +54,13 @@ class AttributeSets(Sequence[tuple[str, ...]]):
     def __init__(self, sets: Iterable[str | Iterable[str]], attribute_names: Sequence[str]) -> None:
         column = {name: c for c, name in enumerate(attribute_names)}
         found: dict[tuple[int, ...], None] = {}
+        if isinstance(sets, (str, bytes)) or not isinstance(sets, Iterable):
+            raise InputError(f"sets must be a list of sets of attribute names, not {sets!r}")
         for number, given in enumerate(sets):
+            if isinstance(given, bytes) or not isinstance(given, (str, Iterable)):
+                raise InputError(f"set {number} must be a list of attribute names, not {given!r}")
             names = [given] if isinstance(given, str) else list(given)
-            unknown = [name for name in names if name not in column]
+            unknown = [name for name in names if not isinstance(name, str) or name not in column]
             if unknown:
                 raise InputError(
                     f"set {number} names the attribute {unknown[0]!r}, which is not one of the {len(column)} attributes"
@@ -134,8 +140,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         [('cup',), ('tea',), ('cup', 'tea')]
         """
         check_limits(max_size=max_size, min_count=min_count, max_sets=max_sets)
-        if support not in ("any", "every"):
-            raise InputError(f'support must be "any" or "every", not {support!r}')
+        check_choice("support", support, SUPPORTS)
+        check_annotations(train=train, **({} if test is None else {"test": test}))
         tables = [train] if test is None else [train, test]
         if test is not None:
             train.check_same_names(test)
@@ -197,6 +203,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         [('tea',), ('cup', 'tea')]
         """
         check_limits(min_size=min_size, max_size=max_size, min_count=min_count)
+        check_annotations(train=train, **({} if test is None else {"test": test}))
         engine, n_threads = choose(backend), threads(n_threads)
         first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
         first = first[multiplicity >= min_count]
@@ -225,6 +232,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         >>> list(AttributeSets.singletons(Annotations([[1, 1]], ["a"], attribute_names=["cup", "tea"])))
         [('cup',), ('tea',)]
         """
+        check_annotations(annotations=annotations)
         p = len(annotations.attribute_names)
         return cls._of(
             Itemsets(np.arange(p, dtype=np.int32), np.arange(p + 1, dtype=np.int64)), annotations.attribute_names
@@ -305,13 +313,12 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
 
 
-def check_limits(**limits: int | None) -> None:
+def check_limits(*, max_size: int | None, **limits: int) -> None:
     """Raise `InputError` for a limit that is not a whole number of at least 1; max_size may be None."""
+    if max_size is not None:
+        limits["max_size"] = max_size
     for name, value in limits.items():
-        if value is None and name == "max_size":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
+        check_whole(name, value, 1)
 
 
 def _select(itemsets: Itemsets, chosen: npt.NDArray[np.intp]) -> Itemsets:

@@ -80,7 +80,7 @@ def threads(n_threads: int | None = None) -> int:
         number = int(str(given))
     except ValueError:
         number = 0
-    if isinstance(n_threads, bool) or not 1 <= number <= 4096:
+    if isinstance(n_threads, (bool, str)) or not 1 <= number <= 4096:
         source = "n_threads" if n_threads is not None else "ASKEW_NUM_THREADS"
         raise InputError(f"{source} must be a whole number from 1 to 4096, not {given!r}")
     return number

@@ -64,7 +64,7 @@ def as_names(names: object, what: str) -> tuple[str, ...]:
     InputError
         Not a list of names, an empty or missing name, or the same name twice.
     """
-    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
+    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable) or getattr(names, "ndim", 1) != 1:
         raise InputError(f"{what} must be a list of names, not {show(names)}")
     found: dict[str, int] = {}
     for position, value in enumerate(names):
