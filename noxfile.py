@@ -149,9 +149,7 @@ def simd(session: nox.Session) -> None:
     levels = session.run("python", "-c", "from askew import _core; print(*_core.simd_levels())", silent=True)
     for level in str(levels).split():
         env = {"ASKEW_SIMD": level}
-        chosen = session.run(
-            "python", "-c", "from askew import _core; print(_core.simd_level())", silent=True, env=env
-        )
+        chosen = session.run("python", "-c", "from askew import _core; print(_core.simd_level())", silent=True, env=env)
         if str(chosen).strip() != level:
             session.error(f"ASKEW_SIMD={level} runs {chosen}")
         session.run("pytest", *KERNEL_TESTS, env=env)
