@@ -168,17 +168,23 @@ def test_numbers_of_little_worth_come_with_a_warning() -> None:
         assert np.isnan(askew.mals(nowhere, nowhere, predicted).value)
 
 
-def test_progress_is_told_and_ends_complete(known: askew.datasets.Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told_and_ends_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = make_annotations(2_000, n_attributes=6, density=0.3, rng=5)[:3]
     heard: list[float] = []
-    monkeypatch.setattr(askew.evaluation.Pass, "_tile", lambda self, n_rows: 2)
-    askew.audit(
-        *known[:3], max_size=2, n_resamples=2000, rng=0, progress=lambda done, total: heard.append(done / total)
-    )
+
+    def hear(done: int, total: int) -> None:
+        heard.append(done / total)
+
+    monkeypatch.setattr(askew.evaluation.Pass, "_tile", lambda self, n_rows: 5)
+    askew.audit(*tables, max_size=2, min_count=20, n_resamples=200, rng=0, progress=hear)
     assert heard == sorted(heard)
-    assert all(0 <= share <= 1 for share in heard)
-    askew.mals(*known[:3], n_resamples=200, progress=True)
+    assert len(heard) >= 4
+    assert heard[-1] == 1
+    askew.count(tables[0], ["attribute_0"], n_resamples=200, progress=hear)
+    assert heard[-1] == 1
+    askew.mals(*tables, n_resamples=200, progress=True)
     with pytest.raises(InputError, match="progress must be"):
-        askew.mals(*known[:3], progress="yes")  # type: ignore[arg-type]
+        askew.mals(*tables, progress="yes")  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

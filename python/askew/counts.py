@@ -449,11 +449,14 @@ class CountingPlan:
         itemsets, parts = layout.itemsets(sets)
         buffer = np.zeros((len(itemsets), sample + len(replicates)), np.int64)
         if sample:
-            buffer[:, 0] = engine.count(layout.columns, self.annotations.n, itemsets, n_threads, monitor)
+            counting = None if len(replicates) else monitor  # of two steps, the long one is told of
+            buffer[:, 0] = engine.count(layout.columns, self.annotations.n, itemsets, n_threads, counting)
         if len(replicates):
             draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row)
             out = buffer.T[int(sample) :]
             engine.resample(layout.columns, self.annotations.n, itemsets, draws, replicates, out, n_threads, monitor)
+        if monitor is not None:
+            monitor(1, 1)
         rows = ((first_row, first_row + self.annotations.n),)
         return Counts(sets, self.group_names, resampling, rows, layout.arrays(buffer, parts, len(sets)))
 
