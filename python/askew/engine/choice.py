@@ -104,9 +104,9 @@ def config_text() -> str:
         "backends:",
     ]
     try:
+        _native()
         from askew import _core
 
-        _native()
         levels = ", ".join(_core.simd_levels())
         lines.append(
             f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)"
