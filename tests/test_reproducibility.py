@@ -295,9 +295,7 @@ def test_a_statistic_in_less_memory(resample: Any, passes: list[tuple[int, int]]
 def test_a_statistic_in_blocks(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks need not begin where the generator's do."""
     whole = askew.bootstrap(surplus, TRUTH, TRUTH, PRED, n_resamples=30, rng=4)
-    per_set = 2 * 10**6
-    monkeypatch.setattr(Pass, "_bytes_per_set", lambda self: per_set)
-    monkeypatch.setattr(Pass, "_bytes", lambda self: per_set * len(TRUTH.attribute_names) * size)
+    monkeypatch.setattr(Pass, "_block", lambda self, n_sets: size)
     blocks = askew.bootstrap(surplus, TRUTH, TRUTH, PRED, n_resamples=30, rng=4)
     assert np.array_equal(blocks.bootstrap_distribution, whole.bootstrap_distribution)
 

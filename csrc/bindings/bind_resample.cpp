@@ -21,12 +21,12 @@ void resample_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, con
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
   require(begin <= end && end <= (std::uint32_t{1} << 31), "replicates must be a range within [0, 2**31)");
-  require(itemsets.size < kMaxResampledItemsets, "too many itemsets for one call");
   require(n_threads >= 1, "n_threads must be positive");
   require(out.ndim() == 2 && out.shape(0) == end - begin && out.shape(1) == itemsets.size,
           "out must have a row for each replicate and a column for each itemset");
   require(out.shape(0) <= 1 || out.strides(0) == sizeof(std::int64_t),
           "the replicates of an itemset must lie side by side in out");
+  require(out.strides(1) % static_cast<py::ssize_t>(sizeof(std::int64_t)) == 0, "the columns of out must be aligned");
   const Draws draws{&distribution_of(distribution), seed, table};
   std::int64_t* data = out.mutable_data();
   const std::int64_t stride = out.strides(1) / static_cast<std::int64_t>(sizeof(std::int64_t));

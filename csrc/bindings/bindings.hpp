@@ -41,11 +41,17 @@ inline void require(bool condition, const char* what) {
 
 // The columns of several blocks, in order. Every block must have the words that n instances take.
 inline Columns columns_of(const std::vector<WordArray>& blocks, std::int64_t n) {
+  require(n >= 0 && n < std::int64_t{1} << 62, "the number of instances is out of range");
   Columns columns;
   for (const WordArray& block : blocks) {
     require(block.ndim() == 2, "packed columns must be two-dimensional");
     require(block.shape(1) == words_for(n), "packed columns have the wrong number of words");
-    for (py::ssize_t c = 0; c < block.shape(0); ++c) columns.push_back(block.data() + c * block.shape(1));
+    for (py::ssize_t c = 0; c < block.shape(0); ++c) {
+      columns.push_back(block.data() + c * block.shape(1));
+      for (std::int64_t word = n / kWordBits; word < block.shape(1); ++word)
+        require((columns.back()[word] & ~valid_bits(word, n)) == 0,
+                "packed columns have bits beyond the last instance");
+    }
   }
   return columns;
 }

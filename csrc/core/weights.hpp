@@ -38,7 +38,7 @@ struct AliasTable {
 };
 
 // Column by column, the rarest weight left, topped up by the commonest (ties: the smaller weight).
-constexpr AliasTable alias_table(const Distribution& distribution) {
+ASKEW_INLINE constexpr AliasTable alias_table(const Distribution& distribution) {
   AliasTable table{};
   std::uint32_t left[kMaxOutcomes] = {};
   for (int w = 0; w < distribution.n_outcomes; ++w) left[w] = distribution.outcomes[w];

@@ -4,7 +4,7 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kItemsetsPerTask = 512;
+constexpr std::int64_t kMinItemsetsPerTask = 16, kMaxItemsetsPerTask = 512;
 constexpr std::int64_t kWordsPerBlock = 1024;  // 8 KiB of a column: a hundred columns stay in the L2 cache
 
 }  // namespace
@@ -13,9 +13,10 @@ void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std
            const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const std::int64_t n_words = words_for(n);
-  const std::int64_t n_tasks = (itemsets.size + kItemsetsPerTask - 1) / kItemsetsPerTask;
+  const std::int64_t per_task = std::clamp(itemsets.size / (4 * n_threads), kMinItemsetsPerTask, kMaxItemsetsPerTask);
+  const std::int64_t n_tasks = (itemsets.size + per_task - 1) / per_task;
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
-    const std::int64_t first = task * kItemsetsPerTask, last = std::min(itemsets.size, first + kItemsetsPerTask);
+    const std::int64_t first = task * per_task, last = std::min(itemsets.size, first + per_task);
     std::vector<const Word*> members;
     for (std::int64_t i = itemsets.offsets[first]; i < itemsets.offsets[last]; ++i)
       members.push_back(columns[static_cast<std::size_t>(itemsets.items[i])]);

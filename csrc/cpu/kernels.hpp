@@ -50,9 +50,6 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
 void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads,
            const Monitor& monitor);
 
-// Itemsets of one call are fewer than this: a bit of their number marks something else.
-constexpr std::int64_t kMaxResampledItemsets = std::int64_t{1} << 31;
-
 // Adds to out[s * stride + r - begin] the weight of the instances that contain itemset s in replicate r, begin ≤ r <
 // end.
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,

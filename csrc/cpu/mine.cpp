@@ -92,8 +92,12 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   const std::vector<const Word*> everything(tables.size(), nullptr);
   const Miner single(tables, min_count, max_size, max_sets, n_found);
   const auto n_columns = static_cast<std::int32_t>(max_size > 0 ? tables.front().columns.size() : 0);
+  std::vector<char> reaches(static_cast<std::size_t>(n_columns));
+  parallel_for(n_columns, n_threads, monitor, [&](std::int64_t column, int, Watch&) {
+    reaches[static_cast<std::size_t>(column)] = single.reaches(everything, static_cast<std::int32_t>(column));
+  });
   for (std::int32_t column = 0; column < n_columns; ++column)
-    if (single.reaches(everything, column)) frequent.push_back(column);
+    if (reaches[static_cast<std::size_t>(column)]) frequent.push_back(column);
 
   std::vector<MinedItemsets> parts(frequent.size());
   parallel_for(static_cast<std::int64_t>(frequent.size()), n_threads, monitor,

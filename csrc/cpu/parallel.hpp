@@ -76,6 +76,7 @@ void parallel_for(std::int64_t n_tasks, int n_threads, const Monitor& monitor, c
   n_threads = static_cast<int>(std::clamp<std::int64_t>(n_threads, 1, std::max<std::int64_t>(n_tasks, 1)));
   Watch watch(n_tasks, monitor);
   std::vector<std::thread> helpers;
+  helpers.reserve(static_cast<std::size_t>(n_threads) - 1);
   for (int thread = 1; thread < n_threads; ++thread) {
     const auto running = [&watch](int change) {
       const std::lock_guard<std::mutex> lock(watch.mutex_);

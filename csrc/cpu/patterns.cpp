@@ -52,25 +52,31 @@ Patterns patterns(const Columns& columns, std::int64_t n, int n_threads, const M
                       rows.begin() + static_cast<std::ptrdiff_t>((a + 1) * width),
                       rows.begin() + static_cast<std::ptrdiff_t>(b * width));
   };
-  for (std::size_t row = 0; row < static_cast<std::size_t>(n); ++row) {
+  const auto insert = [&](std::size_t row) {
     std::size_t slot = hashes[row] & (slots.size() - 1);
     while (slots[slot] != 0 && !same(static_cast<std::size_t>(found.first[slots[slot] - 1]), row))
       slot = (slot + 1) & (slots.size() - 1);
     if (slots[slot] != 0) {
       ++found.multiplicity[slots[slot] - 1];
-      continue;
+      return;
     }
     found.first.push_back(static_cast<std::int64_t>(row));
     found.multiplicity.push_back(1);
     slots[slot] = found.first.size();
-    if (found.first.size() * 2 < slots.size()) continue;
+    if (found.first.size() * 2 < slots.size()) return;
     slots.assign(slots.size() * 2, 0);
     for (std::size_t i = 0; i < found.first.size(); ++i) {
       std::size_t free = hashes[static_cast<std::size_t>(found.first[i])] & (slots.size() - 1);
       while (slots[free] != 0) free = (free + 1) & (slots.size() - 1);
       slots[free] = i + 1;
     }
-  }
+  };
+  parallel_for(1, 1, monitor, [&](std::int64_t, int thread, Watch& watch) {
+    for (std::size_t row = 0; row < static_cast<std::size_t>(n); ++row) {
+      if (row % 65536 == 0) watch.check(thread);
+      insert(row);
+    }
+  });
   return found;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kWideBytes = std::int64_t{1} << 20;  // 8-bit sums that still share the L2 cache with the rest
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
+constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 
 // Sums of one thread: 7 bytes for each itemset and replicate of a block.
 class ThreadSums {
@@ -35,12 +36,10 @@ class ThreadSums {
   std::vector<std::uint32_t> sum32_;
 };
 
-}  // namespace
-
-void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
-              int n_threads, const Monitor& monitor) {
-  if (begin == end || itemsets.size == 0) return;
+// Resamples itemsets that are few enough for the sums of all threads to fit kSumBytes.
+void resample_some(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+                   std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out,
+                   std::int64_t stride, int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const int largest_weight = draws.distribution->n_outcomes - 1;
   const int rows_per_flush = 255 / largest_weight;
@@ -51,49 +50,66 @@ void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, 
 
   std::vector<ThreadSums> sums(static_cast<std::size_t>(n_threads));
   std::vector<std::mutex> block_mutex(static_cast<std::size_t>(n_blocks));
-  const auto part_of_all = [&](std::int64_t row, std::int64_t rows) -> Monitor {
-    if (!monitor) return {};
-    return [=, &monitor](std::int64_t done, std::int64_t total) {
-      monitor(row * 1000 + rows * 1000 / std::max<std::int64_t>(total, 1) * done, n * 1000);
-    };
-  };
+  std::vector<int> lanes;
+  for (int r = 0; r < width; ++r) lanes.push_back(lane_of(r, width));
 
   for (std::int64_t row = 0; row < n;) {
-    const IncidenceChunk chunk =
-        build_incidence(columns, n, itemsets, row, rows_per_flush, n_threads, part_of_all(row, 0));
+    const Monitor building = [&](std::int64_t, std::int64_t) { monitor(row, n); };
+    building(0, 1);  // once for each chunk, however short its loops are
+    const IncidenceChunk chunk = build_incidence(columns, n, itemsets, row, rows_per_flush, n_threads, building);
     const auto n_pieces = static_cast<std::int64_t>(chunk.pieces.size());
-    // Enough parts to keep every thread busy to the end, and none so long that it would delay Ctrl-C.
-    const std::int64_t wanted =
-        std::max((4 * n_threads + n_blocks - 1) / n_blocks, chunk.n_entries / kEntriesPerTask + 1);
-    const std::int64_t n_parts =
-        n_threads == 1 ? std::min(n_pieces, chunk.n_entries / kEntriesPerTask + 1) : std::min(n_pieces, wanted);
-    parallel_for(n_blocks * n_parts, n_threads, part_of_all(row, chunk.n_rows),
-                 [&](std::int64_t task, int thread, Watch& watch) {
-                   const std::int64_t block = task / n_parts, part = task % n_parts;
-                   ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
-                   mine.allocate(itemsets.size, width);
-                   const Accumulators view = mine.view(max_flushes);
-                   for (std::int64_t piece = n_pieces * part / n_parts; piece < n_pieces * (part + 1) / n_parts;
-                        ++piece) {
-                     watch.check(thread);
-                     kernels.accumulate(chunk.pieces[static_cast<std::size_t>(piece)],
-                                        first_row + static_cast<std::uint64_t>(row + piece * chunk.rows_per_piece),
-                                        draws, first_block + static_cast<std::uint32_t>(block), width, view);
-                   }
-                   kernels.drain(itemsets.size, width, view);
+    // Enough parts to keep every thread busy to the end, none so long that it would delay Ctrl-C, and none so short
+    // that draining its sums would cost more than filling them.
+    const std::int64_t for_latency = chunk.n_entries / kEntriesPerTask + 1;
+    const std::int64_t for_threads = n_threads == 1 ? 1 : (4 * n_threads + n_blocks - 1) / n_blocks;
+    const std::int64_t worth_draining = chunk.n_entries / (64 * itemsets.size) + 1;
+    const std::int64_t n_parts = std::min({n_pieces, std::max(for_threads, for_latency), worth_draining});
+    const Monitor adding = [&](std::int64_t done, std::int64_t total) {
+      monitor(row + chunk.n_rows * done / total, n);
+    };
+    parallel_for(n_blocks * n_parts, n_threads, adding, [&](std::int64_t task, int thread, Watch& watch) {
+      const std::int64_t block = task / n_parts, part = task % n_parts;
+      ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
+      mine.allocate(itemsets.size, width);
+      const Accumulators view = mine.view(max_flushes);
+      for (std::int64_t piece = n_pieces * part / n_parts; piece < n_pieces * (part + 1) / n_parts; ++piece) {
+        watch.check(thread);
+        kernels.accumulate(chunk.pieces[static_cast<std::size_t>(piece)].view(),
+                           first_row + static_cast<std::uint64_t>(row + piece * chunk.rows_per_piece), draws,
+                           first_block + static_cast<std::uint32_t>(block), width, view);
+      }
+      kernels.drain(itemsets.size, width, view);
 
-                   const std::int64_t first = (first_block + block) * width;  // replicate of lane_of(0)
-                   const std::int64_t from = std::max<std::int64_t>(begin, first),
-                                      to = std::min<std::int64_t>(end, first + width);
-                   const std::lock_guard<std::mutex> lock(block_mutex[static_cast<std::size_t>(block)]);
-                   for (std::int64_t s = 0; s < itemsets.size; ++s) {
-                     std::uint32_t* sum = view.sum32 + s * width;
-                     for (std::int64_t r = from; r < to; ++r)
-                       out[s * stride + r - begin] += sum[lane_of(static_cast<int>(r - first), width)];
-                     std::fill(sum, sum + width, std::uint32_t{0});
-                   }
-                 });
+      const std::int64_t first = (first_block + block) * width;  // replicate of lanes[0]
+      const std::int64_t from = std::max<std::int64_t>(begin, first), to = std::min<std::int64_t>(end, first + width);
+      const std::lock_guard<std::mutex> lock(block_mutex[static_cast<std::size_t>(block)]);
+      for (std::int64_t s = 0; s < itemsets.size; ++s) {
+        std::uint32_t* sum = view.sum32 + s * width;
+        for (std::int64_t r = from; r < to; ++r)
+          out[s * stride + r - begin] += sum[lanes[static_cast<std::size_t>(r - first)]];
+        std::fill(sum, sum + width, std::uint32_t{0});
+      }
+    });
     row += chunk.n_rows;
+  }
+}
+
+}  // namespace
+
+void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
+              int n_threads, const Monitor& monitor) {
+  if (begin == end) return;
+  const std::int64_t step = std::clamp<std::int64_t>(kSumBytes / (7 * kNarrow * n_threads), 1024, kMaxItemsetsPerChunk);
+  for (std::int64_t s = 0; s < itemsets.size; s += step) {
+    const std::int64_t size = std::min(step, itemsets.size - s);
+    std::vector<std::int64_t> offsets(itemsets.offsets + s, itemsets.offsets + s + size + 1);
+    for (std::int64_t& offset : offsets) offset -= itemsets.offsets[s];
+    const Itemsets some{itemsets.items + itemsets.offsets[s], offsets.data(), size};
+    const Monitor part = [&](std::int64_t done, std::int64_t total) {
+      if (monitor) monitor(s * 1000 + size * 1000 / total * done, itemsets.size * 1000);
+    };
+    resample_some(columns, n, some, draws, first_row, begin, end, out + s * stride, stride, n_threads, part);
   }
 }
 

@@ -10,12 +10,12 @@ namespace {
 
 std::vector<const SimdKernels*> runnable() {
   std::vector<const SimdKernels*> levels;
-#if defined(__x86_64__)
+#if defined(ASKEW_X86_KERNELS)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi2"))
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq"))
     levels.push_back(avx512_kernels());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) levels.push_back(avx2_kernels());
+  if (__builtin_cpu_supports("avx2")) levels.push_back(avx2_kernels());
 #endif
   levels.push_back(portable_kernels());
   return levels;

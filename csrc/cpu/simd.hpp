@@ -20,8 +20,9 @@ constexpr int kNarrow = 64, kWide = 128;
 constexpr std::uint32_t kFlush = std::uint32_t{1} << 31;
 
 struct Incidence {
-  std::vector<std::uint32_t> starts;  // rows + 1
-  std::vector<std::uint32_t> entries;
+  const std::uint32_t* starts;  // n_rows + 1
+  const std::uint32_t* entries;
+  std::int64_t n_rows;
 };
 
 // Accumulators of one block of replicates: per itemset `width` sums, which spill from 8 to 16 to 32 bits.
@@ -54,7 +55,7 @@ struct SimdKernels {
 
 // Where in a block's accumulators replicate `replicate` (0 ≤ replicate < width) stands: the order in which 16-bit
 // halves of the generator's words, packed two by two into bytes, come out of a vector register.
-constexpr int lane_of(int replicate, int width) {
+ASKEW_INLINE constexpr int lane_of(int replicate, int width) {
   const int counter = replicate / 8, word = replicate / 2 % 4, half = replicate % 2;
   return word / 2 * (width / 2) + counter * 4 + half * 2 + word % 2;
 }

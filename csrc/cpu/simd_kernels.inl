@@ -1,9 +1,12 @@
 // The inner loops of one SIMD level; the including file defines ASKEW_SIMD_LEVEL and is compiled with that level's
 // flags. Nothing here may leave inline functions with external linkage behind (the linker could hand them to a
 // processor that cannot run them): so no standard containers, and everything lives in an unnamed namespace.
+#include <bit>
 #include <cstring>
 
 #include "cpu/simd.hpp"
+
+static_assert(std::endian::native == std::endian::little, "halves of words are taken in this order");
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -302,14 +305,12 @@ void accumulate_width(const Incidence& piece, std::uint64_t first_row, const Dra
   const ThreefryKey key = weights_key(draws);
   const Alias16 alias;
   alignas(64) std::uint8_t weights[kRows][kWidth];
-  const std::uint32_t* starts = piece.starts.data();
-  const std::uint32_t* entries = piece.entries.data();
-  const std::size_t n_rows = piece.starts.size() - 1;
-  for (std::size_t row = 0; row < n_rows; row += kRows) {
-    const std::size_t end = row + kRows < n_rows ? row + kRows : n_rows;
+  const std::uint32_t *starts = piece.starts, *entries = piece.entries;
+  for (std::int64_t row = 0; row < piece.n_rows; row += kRows) {
+    const std::int64_t end = row + kRows < piece.n_rows ? row + kRows : piece.n_rows;
     if (starts[row] == starts[end]) continue;
-    draw<kWidth>(draws, key, alias, first_row + row, block, weights);
-    for (std::size_t r = row; r < end; ++r) {
+    draw<kWidth>(draws, key, alias, first_row + static_cast<std::uint64_t>(row), block, weights);
+    for (std::int64_t r = row; r < end; ++r) {
       Bytes weight[kVectors];
       std::memcpy(weight, weights[r - row], kWidth);
       for (std::uint32_t e = starts[r]; e < starts[r + 1]; ++e) {

@@ -359,9 +359,7 @@ def count(
     n_resamples, max_memory = int(n_resamples), int(max_memory)
     first_row = check_whole("first_row", first_row, 0)
     plan = CountingPlan.of(annotations, pred, table)
-    n_threads = threads(n_threads)
-    per_set = plan.bytes_per_set * (1 + n_resamples) + (plan.kernel_bytes_per_set(n_threads) if n_resamples else 0)
-    needed = per_set * len(sets) + kernel_bytes(max_memory)
+    needed = (plan.bytes_per_replicate * (1 + n_resamples) + plan.bytes_per_set) * len(sets) + KERNEL_BYTES
     if needed > max_memory:
         raise InputError(
             f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates "
@@ -372,7 +370,9 @@ def count(
     seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
     resampling = Resampling(weights, seed, plan.table, n_resamples)
     with progress_monitor(progress) as monitor:
-        return plan.run(sets, resampling, range(n_resamples), choose(backend), n_threads, monitor, first_row=first_row)
+        return plan.run(
+            sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=first_row
+        )
 
 
 def check_resampling(n_resamples: int, weights: str) -> None:
@@ -389,9 +389,8 @@ def check_memory(max_memory: int) -> None:
     check_whole("max_memory", max_memory, MIN_MEMORY)
 
 
-def kernel_bytes(max_memory: int) -> int:
-    """What the resampling kernel takes for itself: membership lists of a piece of the table, while they are built."""
-    return min(max_memory, MIN_MEMORY) * 3 // 4
+#: What the resampling kernel takes for itself: membership lists of a piece of the table, and sums.
+KERNEL_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True)
@@ -421,14 +420,15 @@ class CountingPlan:
         return self.annotations.group_names
 
     @property
-    def bytes_per_set(self) -> int:
-        """Bytes of counts per set and replicate."""
+    def bytes_per_replicate(self) -> int:
+        """Bytes of counts per set and row of the replicate axis, at most."""
         q = len(self.group_names)
-        return 8 * (q + 1 if self.pred is None else 4 * q + 2)
+        return 8 * (q + 2 if self.pred is None else 4 * q + 4)
 
-    def kernel_bytes_per_set(self, n_threads: int) -> int:
-        """Bytes of the resampling kernel's sums per set: of each itemset 64 replicates of 7 bytes per thread."""
-        return self.bytes_per_set // 8 * 64 * 7 * n_threads
+    @property
+    def bytes_per_set(self) -> int:
+        """Bytes of itemsets per set, of a few attributes each, while they are put together."""
+        return 5 * self.bytes_per_replicate
 
     def run(
         self,

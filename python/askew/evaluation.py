@@ -19,7 +19,7 @@ import numpy.typing as npt
 from askew import metrics
 from askew.annotations import Annotations
 from askew.conventions import Convention
-from askew.counts import CountingPlan, Counts, Resampling, View, kernel_bytes
+from askew.counts import KERNEL_BYTES, CountingPlan, Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
 from askew.intervals import confidence_interval, standard_error
 from askew.metrics import Cells, Totals
@@ -32,6 +32,7 @@ from askew.sets import AttributeSets
 Floats = npt.NDArray[np.float64]
 
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
+KERNEL_BLOCK = 64  # replicates that the resampling kernel makes at a time
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 FEW_SUPPORT = 10
 
@@ -146,13 +147,7 @@ class Pass:
 
     def blocks(self, sets: AttributeSets) -> Iterator[Tables]:
         """All sets at a time: first the sample, then blocks of replicates."""
-        block = self._bytes() // max(1, self._bytes_per_set() * len(sets))
-        if block < 1:
-            raise InputError(
-                f"the counts of {len(sets):,} sets in one replicate take more than "
-                f"max_memory={self.options.max_memory:,} bytes: raise it, or take fewer sets"
-            )
-        block = block // 128 * 128 or block  # whole blocks of the kernel where possible
+        block = self._block(len(sets))
         starts = range(0, self.options.n_resamples, block)
         with progress_monitor(self.options.progress) as monitor:
             yield self.count(sets, range(0), None)
@@ -160,16 +155,27 @@ class Pass:
                 replicates = range(start, min(start + block, self.options.n_resamples))
                 yield self.count(sets, replicates, part_of(monitor, number, len(starts)), sample=False)
 
-    def _bytes(self) -> int:
-        return self.options.max_memory - kernel_bytes(self.options.max_memory)
+    def _block(self, n_sets: int) -> int:
+        """Replicates of `n_sets` sets that fit the memory."""
+        fixed = sum(plan.bytes_per_set for plan in self.plans.values()) * n_sets
+        per_replicate = sum(plan.bytes_per_replicate for plan in self.plans.values()) * n_sets
+        block = (self._bytes() - fixed) // (2 * per_replicate)  # the counts, and what the statistic makes of them
+        if block < 1:
+            raise InputError(
+                f"the counts of {n_sets:,} sets in one replicate take more than "
+                f"max_memory={self.options.max_memory:,} bytes: raise it, or take fewer sets"
+            )
+        return block // KERNEL_BLOCK * KERNEL_BLOCK or block  # parts of the kernel's blocks cost as much as whole ones
 
-    def _bytes_per_set(self) -> int:
-        q = max(len(plan.group_names) for plan in self.plans.values())
-        return sum(plan.bytes_per_set for plan in self.plans.values()) + 8 * q * _TEMPORARIES
+    def _bytes(self) -> int:
+        return self.options.max_memory - KERNEL_BYTES
 
     def _tile(self, n_rows: int) -> int:
-        sums = max(plan.kernel_bytes_per_set(self.options.chosen_threads) for plan in self.plans.values())
-        per_set = self._bytes_per_set() * n_rows + sums
+        """Sets whose counts and cells in `n_rows` rows of the replicate axis fit the memory."""
+        plans = self.plans.values()
+        q = max(len(plan.group_names) for plan in plans)
+        per_row = sum(plan.bytes_per_replicate for plan in plans) + 8 * q * _TEMPORARIES
+        per_set = per_row * n_rows + sum(plan.bytes_per_set for plan in plans)
         if per_set > self._bytes():
             raise InputError(
                 f"{n_rows - 1:,} replicates of one attribute set take {per_set / 2**20:,.0f} MiB beside the kernels', "
@@ -285,6 +291,7 @@ def bootstrap_values(
         if blocks and values.shape[1:] != blocks[0].shape[1:]:
             raise InputError(f"the statistic returned shapes {blocks[0].shape} and {values.shape}")
         blocks.append(values)
+        del tables, whole  # before the next block is counted
     replicates = np.concatenate([np.empty((0, *blocks[0].shape[1:])), *blocks[1:]])
     return blocks[0][0], np.moveaxis(replicates, 0, -1)
 
