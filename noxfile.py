@@ -6,6 +6,7 @@ Sessions that compile keep their objects in build/<session>, so that a second ru
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -111,6 +112,7 @@ def warnings(session: nox.Session) -> None:
     """No compiler warning here, nor for arm64 where that cross compiler is installed."""
     configure(session)
     session.run("cmake", "--build", f"build/{session.name}")
+    no_shared_symbols(session)
     compiler = shutil.which("aarch64-linux-gnu-g++")
     if compiler is None:
         session.warn("no aarch64-linux-gnu-g++: arm64 is not checked")
@@ -119,6 +121,20 @@ def warnings(session: nox.Session) -> None:
     for source in sorted(Path("csrc/cpu").glob("*.cpp")):
         if source.stem not in {"simd_avx2", "simd_avx512"}:  # x86 only
             session.run(compiler, *flags, str(source), external=True)
+
+
+def no_shared_symbols(session: nox.Session) -> None:
+    """A SIMD level leaves no weak symbol: the linker could give its code to a processor that cannot run it."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return
+    binary = f"build/{session.name}/simd_avx2.o"
+    compiler = os.environ.get("CXX", "g++")
+    flags = ["-std=c++20", "-O0", "-mavx2", "-Icsrc"]  # unoptimised: nothing is inlined away
+    session.run(compiler, *flags, "-c", "csrc/cpu/simd_avx2.cpp", "-o", binary, external=True)
+    symbols = subprocess.check_output(["nm", "-C", binary], text=True).splitlines()
+    weak = [line for line in symbols if line[17:18] in ("W", "V", "u")]
+    if weak:
+        session.error("simd_kernels.inl has weak symbols:\n" + "\n".join(weak))
 
 
 @nox.session
