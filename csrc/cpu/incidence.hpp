@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cpu/kernels.hpp"
@@ -11,9 +12,10 @@ namespace askew {
 
 // Rows are cut into pieces that are built, and later added up, independently of each other.
 struct IncidencePiece {
-  std::vector<std::uint32_t> starts, entries;
+  std::vector<std::uint32_t> starts;
+  std::unique_ptr<std::uint32_t[]> entries;
 
-  Incidence view() const { return {starts.data(), entries.data(), static_cast<std::int64_t>(starts.size()) - 1}; }
+  Incidence view() const { return {starts.data(), entries.get(), std::ssize(starts) - 1}; }
 };
 
 struct IncidenceChunk {

@@ -34,6 +34,8 @@ struct Accumulators {
   std::uint16_t max_flushes;
 };
 
+constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
+
 struct SimdKernels {
   const char* name;
 
@@ -41,6 +43,10 @@ struct SimdKernels {
   std::int64_t (*and_count)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words);
   // out = conjunction of k columns, as above. k ≥ 1.
   void (*and_columns)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out);
+  // Writes the positions of the ones in the conjunction of k columns, counted from word `begin`, in ascending order,
+  // and returns how many they are. At most 1024 words, so that positions fit 16 bits. k ≥ 1.
+  std::int64_t (*ones_of)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                          std::uint16_t* out);
   // Packs 64 rows or fewer of p uint8 values: bit r of out[c] = row r, column c. Returns the OR of all values (more
   // than 1: bad input).
   std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,

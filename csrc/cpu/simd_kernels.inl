@@ -44,6 +44,16 @@ struct Bits {
   static Register load(const Word* p) { return _mm512_loadu_si512(p); }
   static void store(Word* p, Register x) { _mm512_storeu_si512(p, x); }
   static Register both(Register a, Register b) { return _mm512_and_si512(a, b); }
+  // Writes the words that are not 0, and their positions if the first is at `first`; returns how many. May write 8 of
+  // each.
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
+    const __mmask8 mask = _mm512_test_epi64_mask(x, x);
+    const __m512i numbers = _mm512_add_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64(first));
+    _mm512_storeu_si512(words, _mm512_maskz_compress_epi64(mask, x));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(positions),
+                     _mm512_cvtepi64_epi16(_mm512_maskz_compress_epi64(mask, numbers)));
+    return __builtin_popcount(mask);
+  }
   static Register add_ones(Register total, Register x) { return _mm512_add_epi64(total, _mm512_popcnt_epi64(x)); }
   static std::int64_t sum(Register total) { return _mm512_reduce_add_epi64(total); }
 };
@@ -57,6 +67,17 @@ struct Bits {
   static Register load(const Word* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void store(Word* p, Register x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   static Register both(Register a, Register b) { return _mm256_and_si256(a, b); }
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
+    Word w[4];
+    store(w, x);
+    std::int64_t n = 0;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      words[n] = w[i];
+      positions[n] = static_cast<std::uint16_t>(first + i);
+      n += w[i] != 0;
+    }
+    return n;
+  }
   static Register add_ones(Register total, Register x) {
     const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2,
                                            2, 3, 2, 3, 3, 4);
@@ -78,6 +99,11 @@ struct Bits {
   static Register load(const Word* p) { return *p; }
   static void store(Word* p, Register x) { *p = x; }
   static Register both(Register a, Register b) { return a & b; }
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
+    *words = x;
+    *positions = static_cast<std::uint16_t>(first);
+    return x != 0;
+  }
   static Register add_ones(Register total, Register x) { return total + static_cast<Word>(__builtin_popcountll(x)); }
   static std::int64_t sum(Register total) { return static_cast<std::int64_t>(total); }
 };
@@ -123,6 +149,26 @@ std::int64_t and_count(const Word* const* columns, std::int64_t k, std::int64_t 
 void and_columns(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out) {
   for (std::int64_t word = 0; word < n_words; word += Bits::words)
     Bits::store(out + word, conjunction(columns, k, begin + word));
+}
+
+// Two passes, so that the branches of the second are predictable: first the words that are not 0, then their ones, of
+// which most of these words have one only.
+std::int64_t ones_of(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                     std::uint16_t* out) {
+  Word words[kMaxOnesWords + 8];
+  std::uint16_t positions[kMaxOnesWords + 8];
+  std::int64_t n_found = 0;
+  for (std::int64_t word = 0; word < n_words; word += Bits::words)
+    n_found += Bits::nonzero(conjunction(columns, k, begin + word), word, words + n_found, positions + n_found);
+  std::uint16_t* end = out;
+  for (std::int64_t i = 0; i < n_found; ++i) {
+    Word left = words[i];
+    do {
+      *end++ = static_cast<std::uint16_t>(positions[i] * kWordBits + __builtin_ctzll(left));
+      left &= left - 1;
+    } while (left != 0);
+  }
+  return end - out;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- pack
@@ -346,7 +392,8 @@ void drain(std::int64_t n_itemsets, int width, const Accumulators& sums) {
     drain_width<kNarrow>(n_itemsets, sums);
 }
 
-constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, pack_rows, accumulate, drain};
+constexpr SimdKernels kKernels = {
+    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, pack_rows, accumulate, drain};
 
 }  // namespace
 
