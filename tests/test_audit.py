@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -67,6 +68,7 @@ def test_metrics_alone_are_those_of_the_audit(known: askew.datasets.Synthetic, a
         assert estimate.variance == pytest.approx(audited[name].variance, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*outside its percentile interval:askew.AskewWarning")
 def test_no_amplification_is_within_the_noise() -> None:
     tables = make_annotations(20_000, n_attributes=5, density=0.3, amplification=0.0, error_rate=0.5, rng=8)[:3]
     estimate = askew.multi_directional(*tables, max_size=2, n_resamples=400, rng=0)
@@ -100,7 +102,7 @@ def test_json_and_tables_leave_nothing_out(audited: askew.Audit) -> None:
     assert len(audited.to_csv().splitlines()) == 7
     assert "BA_MALS" in repr(audited)
     assert "400 poisson replicates of train and test, seed 0" in repr(audited)
-    assert "<table>" in audited._repr_html_()
+    assert "<th class=n>noise_floor</th>" in audited._repr_html_()
     assert "Multi_G-&gt;M" in audited["Multi_G->M"]._repr_html_()
 
 
@@ -115,9 +117,26 @@ def test_tables_reach_other_libraries(audited: askew.Audit) -> None:
     assert largest["delta"][0] == cells["delta"].max()
 
 
-def test_compas_runs_without_a_warning() -> None:
-    result = askew.audit(*load_compas("race", split=None), n_resamples=200, rng=0)
+@pytest.mark.parametrize("groups", ["race", "sex"])
+def test_compas_runs_without_a_warning(groups: str) -> None:
+    result = askew.audit(*load_compas(groups), n_resamples=200, rng=0)
     assert result["Multi_M->G"].n_sets == 3
+    assert "say nothing about the model" in repr(result)
+    with pytest.raises(KeyError, match="there are BA_MALS, BiasAmp_A->T"):
+        _ = result["mals"]
+
+
+def test_the_noise_floor_is_the_value_without_amplification() -> None:
+    """Mean over populations of equal groups, where every Δ is noise: within a tenth of the mean of the values."""
+    values, floors = [], []
+    for seed in range(8):
+        tables = make_annotations(4_000, n_attributes=8, density=0.3, bias=0.0, amplification=0.0, rng=seed)[:3]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AskewWarning)
+            result = askew.audit(*tables, max_size=2, min_count=20, n_resamples=100, rng=0)
+        values.append([float(result[name]) for name in ("Multi_MALS", "Multi_G->M")])
+        floors.append([result[name].noise_floor for name in ("Multi_MALS", "Multi_G->M")])
+    np.testing.assert_allclose(np.mean(floors, axis=0), np.mean(values, axis=0), rtol=0.1)
 
 
 def test_a_metric_of_ones_own(known: askew.datasets.Synthetic) -> None:
@@ -160,6 +179,13 @@ def test_numbers_of_little_worth_come_with_a_warning() -> None:
         askew.mals(*tables, n_resamples=99)
     with pytest.warns(AskewWarning, match=r"take at least 500"):
         askew.mals(*tables, n_resamples=499, confidence_level=0.99)
+    whole = load_compas("sex", split=None)  # nothing but noise in M->G: train is test, and no group is predicted
+    with pytest.warns(AskewWarning, match=r"Multi_M->G: the value lies outside its percentile interval"):
+        assert askew.multi_directional(*whole, direction="M->G", n_resamples=200, rng=0).debiased == 0
+    with pytest.raises(InputError, match="names none of the tables"):
+        askew.bias_scores(tables[0], resample="test", n_resamples=100)
+    with pytest.raises(InputError, match="signed does not concern"):
+        askew.bias_scores(tables[0], signed=True)
     nowhere = Annotations(
         np.ones((20, 1), bool), ["Female"] * 20, attribute_names=["a"], group_names=["Female", "Male"]
     )

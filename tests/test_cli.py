@@ -134,6 +134,7 @@ def test_json_is_that_of_the_python_api(folder, capsys):
     assert result(capsys, *TAGS) == expected()
 
 
+@pytest.mark.filterwarnings("ignore:.*outside its basic interval:askew.AskewWarning")
 def test_options_reach_the_audit(folder, capsys):
     options = {
         "sets": "observed",

@@ -405,8 +405,18 @@ def test_replicates_are_the_metric_of_reweighted_rows(
                 assert math.isnan(estimate.noise_floor)
                 assert math.isnan(estimate.debiased)
             else:
-                spread = [np.nanstd(d, ddof=1) for d, own in zip(deltas.reshape(n_resamples, -1).T, delta, strict=True)
-                          if own == own and np.sum(d == d) > 1]  # fmt: skip
+                # of the difference of both terms; in Multi_MALS of the cells that lean in the sample
+                differences = np.array([result.predicted - result.baseline for result in results])
+                leans = (
+                    of_sample.baseline.ravel() > 1 / len(study.train.group_names)
+                    if name == "Multi_MALS"
+                    else np.ones(delta.size, bool)
+                )
+                spread = [
+                    np.nanstd(d, ddof=1)
+                    for d, own, enters in zip(differences.reshape(n_resamples, -1).T, delta, leans, strict=True)
+                    if own == own and np.sum(d == d) > 1 and enters
+                ]
                 n_terms = len(sets) if name == "Multi_MALS" else delta.size - of_sample.n_undefined
                 close(estimate.noise_floor, np.sum(spread) * math.sqrt(2 / math.pi) / n_terms)
                 close(estimate.debiased, max(0.0, 2 * of_sample.value - float(np.nanmean(values))))

@@ -191,6 +191,7 @@ def test_a_generator_moves_on() -> None:
     assert count(rng=rng) != count(rng=rng)
 
 
+@pytest.mark.filterwarnings("ignore::askew.AskewWarning")
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int64])
 def test_whole_numbers_of_numpy(kind: Any) -> None:
     """Those of small types must not overflow in what is computed from them."""

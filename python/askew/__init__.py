@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 from askew import datasets
 from askew.annotations import Annotations
 from askew.audit import audit, bias_scores, bootstrap, directional, mals, multi_directional, multi_mals
-from askew.conventions import Convention
+from askew.conventions import PAPER, REFERENCE, Convention
 from askew.counts import Counts, count
 from askew.engine import show_config
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
@@ -15,6 +15,8 @@ from askew.results import Audit, Estimate
 from askew.sets import AttributeSets
 
 __all__ = [
+    "PAPER",
+    "REFERENCE",
     "Annotations",
     "AskewError",
     "AskewWarning",

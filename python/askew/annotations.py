@@ -328,25 +328,27 @@ class Annotations:
         """
         return _unpacked(self._attributes), _unpacked(self._groups)
 
-    def check_same_names(self, other: Annotations) -> None:
+    def check_same_names(self, other: Annotations, what: str = "the two tables") -> None:
         """Raise `InputError` unless `other` has the same attributes and groups, in the same order.
+
+        `what` is what both are called in the message.
 
         Examples
         --------
         >>> train = Annotations([[1, 0]], ["male"], attribute_names=["dog", "tie"])
         >>> train.check_same_names(Annotations([[1, 1]], ["male"], attribute_names=["dog", "tie"]))
         """
-        for what, mine, theirs in (
+        for kind, mine, theirs in (
             ("attribute", self.attribute_names, other.attribute_names),
             ("group", self.group_names, other.group_names),
         ):
             if mine != theirs:
                 raise InputError(
-                    f"the two tables have different {what} names: {_difference(mine, theirs)}; "
+                    f"{what} have different {kind} names: {_difference(mine, theirs)}; "
                     "build the second with like= the first, so that both share one vocabulary"
                 )
 
-    def check_same_instances(self, other: Annotations) -> None:
+    def check_same_instances(self, other: Annotations, what: str = "the two tables") -> None:
         """Raise `InputError` unless `other` has the same names and, in the same order, the same instances.
 
         The order can be checked where both have ids; without, the number of instances is.
@@ -356,15 +358,13 @@ class Annotations:
         >>> test = Annotations([[1], [0]], ["male", "female"], ids=[7, 8])
         >>> test.check_same_instances(Annotations([[1], [1]], ["male", "male"], like=test, ids=[7, 8]))
         """
-        self.check_same_names(other)
+        self.check_same_names(other, what)
         if self.n != other.n:
-            raise InputError(
-                f"the two tables have {self.n:,} and {other.n:,} instances; expected the same ones in both"
-            )
+            raise InputError(f"{what} have {self.n:,} and {other.n:,} instances; expected the same ones in both")
         if self.ids is not None and other.ids is not None and not np.array_equal(self.ids, other.ids):
             row = int(np.argmax(self.ids != other.ids))
             raise InputError(
-                f"the two tables differ in their order: row {row} has the id {show(self.ids[row])} in the "
+                f"{what} differ in their order: row {row} has the id {show(self.ids[row])} in the "
                 f"first and {show(other.ids[row])} in the second; bring both into one order"
             )
 

@@ -64,7 +64,7 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
 
     References
     ----------
-    J. Zhao, T. Wang, M. Yatskar, V. Ordonez, K.-W. Chang, "Men Also Like Shopping: Reducing Gender Bias
+    Zhao J., Wang T., Yatskar M., Ordonez V., Chang K.-W., "Men Also Like Shopping: Reducing Gender Bias
     Amplification using Corpus-level Constraints", EMNLP 2017.
 
     Examples
@@ -112,7 +112,7 @@ def directional(
 
     References
     ----------
-    A. Wang, O. Russakovsky, "Directional Bias Amplification", ICML 2021.
+    Wang A., Russakovsky O., "Directional Bias Amplification", ICML 2021.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **optio
 
     References
     ----------
-    D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+    Zhao D., Andrews J. T. A., Xiang A., "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def multi_directional(
 
     References
     ----------
-    D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+    Zhao D., Andrews J. T. A., Xiang A., "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
 
     Examples
     --------
@@ -309,7 +309,7 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
 
     References
     ----------
-    J. Zhao et al., "Men Also Like Shopping", EMNLP 2017.
+    Zhao J. et al., "Men Also Like Shopping", EMNLP 2017.
 
     Examples
     --------
@@ -321,6 +321,8 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
     tea  y          2  0.6667    –     –
     """
     chosen = options_of("bias_scores", options)
+    if chosen.signed is not None:
+        raise InputError("signed does not concern bias scores")
     check_annotations(annotations=annotations)
     sets = chosen.universe("singletons" if chosen.sets is None else chosen.sets, annotations, None)
     work = Pass.of(annotations, None, None, chosen)

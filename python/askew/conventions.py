@@ -42,8 +42,10 @@ class Convention:
 
     Examples
     --------
-    >>> from dataclasses import replace
-    >>> replace(PAPER, multi_baseline="test").multi_baseline
+    The paper's text, but for the baseline of its code:
+
+    >>> import dataclasses, askew
+    >>> dataclasses.replace(askew.PAPER, multi_baseline="test").multi_baseline
     'test'
     """
 

@@ -412,12 +412,19 @@ class CountingPlan:
             table = "train" if pred is None else "test"
         check_choice("table", table, TABLES)
         if pred is not None:
-            annotations.check_same_instances(pred)
+            annotations.check_same_instances(pred, "test and pred")
         return cls(annotations, pred, table)
 
     @property
     def group_names(self) -> tuple[str, ...]:
         return self.annotations.group_names
+
+    @property
+    def predicts_groups(self) -> bool | None:
+        """Whether a predicted group differs from the true one; None without predictions."""
+        if self.pred is None:
+            return None
+        return not np.array_equal(self.annotations.packed_groups, self.pred.packed_groups)
 
     @property
     def bytes_per_replicate(self) -> int:

@@ -86,13 +86,20 @@ class Pass:
     ) -> Pass:
         """The pass, or `InputError` if the tables do not belong together."""
         if train is not None and test is not None:
-            train.check_same_names(test)
+            train.check_same_names(test, "train and test")
         return cls(
             None if train is None else CountingPlan.of(train, None, "train"),
             None if test is None else CountingPlan.of(test, pred, "test"),
             options,
             seed_of(options.rng) if options.n_resamples else 0,
-        )
+        )._checked()
+
+    def _checked(self) -> Pass:
+        if self.options.n_resamples and not set(self.options.resample) & set(self.plans):
+            raise InputError(
+                f"resample={self.options.resample!r} names none of the tables that are given: {tuple(self.plans)}"
+            )
+        return self
 
     @property
     def plans(self) -> dict[str, CountingPlan]:
@@ -115,6 +122,7 @@ class Pass:
             resample=tuple(options.resample),
             method=options.method,
             confidence_level=float(options.confidence_level),
+            predicts_groups=None if self.test is None else self.test.predicts_groups,
         )
 
     def count(self, sets: AttributeSets, replicates: range, monitor: Any, *, sample: bool = True) -> Tables:
@@ -231,9 +239,8 @@ class _Sums:
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, cells: Cells) -> None:
-        # what depends only on a table that is not resampled has one row, and stands for all replicates
-        n_rows = 1 + self.options.n_resamples
-        cells = Cells(*(np.broadcast_to(array, (n_rows, *array.shape[1:])) for array in cells))
+        # what depends only on a table that is not resampled has one row, which stands for all replicates
+        cells = metrics.with_rows(cells, 1 + self.options.n_resamples)
         in_mals = self.metric.family == "mals"
         new = metrics.totals(cells, undefined_is_zero=in_mals and self.convention.undefined_mals == "zero")
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
@@ -243,8 +250,25 @@ class _Sums:
         interval = confidence_interval(delta, replicates, self.options.method, self.options.confidence_level)
         self.per_cell.append((baseline, predicted, delta, *interval))
         if not self.metric.signed and len(replicates):
-            spread = standard_error(replicates)
-            self.noise += float(np.sum(spread, where=~np.isnan(spread) & ~np.isnan(delta))) * math.sqrt(2 / math.pi)
+            # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
+            spread = standard_error(cells.predicted[1:] - cells.baseline[1:] if in_mals else replicates)
+            enters = cells.indicator[0] & ~np.isnan(spread) & ~np.isnan(delta)
+            self.noise += float(np.sum(spread, where=enters)) * math.sqrt(2 / math.pi)
+
+    @property
+    def values(self) -> Floats:
+        """The metric in the sample and in each replicate."""
+        assert self.totals is not None
+        if self.metric.family == "mals":
+            return metrics.mean_over_sets(self.totals, len(self.metric.sets))
+        return metrics.mean_over_cells(self.totals)
+
+    @property
+    def outside_interval(self) -> bool:
+        """Whether the value of a metric of |Δ| is not within its own interval."""
+        value, replicates = self.values[0], self.values[1:]
+        low, high = confidence_interval(value, replicates, self.options.method, self.options.confidence_level)
+        return not self.metric.signed and bool(value < low or value > high)
 
     @property
     def n_undefined(self) -> int:
@@ -253,10 +277,8 @@ class _Sums:
     def estimate(self, run: Run, group_names: tuple[str, ...]) -> Estimate:
         assert self.totals is not None
         n_sets, absolute = len(self.metric.sets), not self.metric.signed
-        if self.metric.family == "mals":
-            values, n_terms = metrics.mean_over_sets(self.totals, n_sets), n_sets
-        else:
-            values, n_terms = metrics.mean_over_cells(self.totals), int(self.totals.n_contributions[0])
+        n_terms = n_sets if self.metric.family == "mals" else int(self.totals.n_contributions[0])
+        values = self.values
         variances = metrics.variance(self.totals)
         per_cell = [np.concatenate(arrays) for arrays in zip(*self.per_cell, strict=True)]
         return Estimate(
@@ -315,6 +337,12 @@ def _warn(options: Options, sums: list[_Sums]) -> None:
     def warn(text: str) -> None:
         warnings.warn(text, AskewWarning, stacklevel=5)
 
+    for total in sums:
+        if total.outside_interval:
+            warn(
+                f"{total.metric.name}: the value lies outside its {options.method} interval, for sampling noise adds "
+                "to |Δ|, and the bootstrap adds it again. Compare noise_floor and debiased"
+            )
     tail = (1 - options.confidence_level) / 2
     if 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
         warn(

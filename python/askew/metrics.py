@@ -80,6 +80,7 @@ class Cells(NamedTuple):
     predicted: Floats
     delta: Floats  # NaN where undefined
     contribution: Floats  # what the cell adds to the value: ±Δ or |Δ|, NaN where undefined
+    indicator: npt.NDArray[np.bool_]  # whether the difference of the two terms enters Δ, or 0 does
 
 
 def mals_cells(train: JointCounts, prediction: JointCounts, *, signed: bool) -> Cells:
@@ -89,8 +90,9 @@ def mals_cells(train: JointCounts, prediction: JointCounts, *, signed: bool) -> 
     """
     baseline, predicted = bias_score(train), bias_score(prediction)
     delta = predicted - baseline  # NaN where either is undefined
-    delta[np.broadcast_to(~exceeds_uniform(train), delta.shape) & ~np.isnan(delta)] = 0.0
-    return Cells(baseline, predicted, delta, delta if signed else np.abs(delta))
+    indicator = exceeds_uniform(train)
+    delta[np.broadcast_to(~indicator, delta.shape) & ~np.isnan(delta)] = 0.0
+    return Cells(baseline, predicted, delta, delta if signed else np.abs(delta), indicator)
 
 
 def directional_cells(baseline: Floats, predicted: Floats, sign: npt.NDArray[np.int8], *, signed: bool) -> Cells:
@@ -100,7 +102,17 @@ def directional_cells(baseline: Floats, predicted: Floats, sign: npt.NDArray[np.
     = 0, and 0 for a cell that contributes nothing.
     """
     delta = predicted - baseline
-    return Cells(baseline, predicted, delta, sign * delta if signed else np.abs(delta))
+    return Cells(baseline, predicted, delta, sign * delta if signed else np.abs(delta), np.ones_like(delta, bool))
+
+
+def with_rows(cells: Cells, n_rows: int) -> Cells:
+    """The cells with each array seen as `n_rows` long: one row stands for all."""
+
+    def view(array: Floats) -> Floats:
+        return np.broadcast_to(array, (n_rows, *array.shape[1:]))
+
+    indicator = np.broadcast_to(cells.indicator, (n_rows, *cells.indicator.shape[1:]))
+    return Cells(view(cells.baseline), view(cells.predicted), view(cells.delta), view(cells.contribution), indicator)
 
 
 class Totals(NamedTuple):

@@ -53,7 +53,7 @@ def _intervals(ax: Any, labels: list[str], values: Floats, low: Floats, high: Fl
     try:
         import matplotlib.pyplot as plt
     except ImportError:
-        raise InputError('plots need matplotlib: pip install "askew[plot]"') from None
+        raise InputError("plots need matplotlib: pip install matplotlib") from None
     rows = np.arange(len(labels))
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 1 + 0.32 * len(labels)), layout="constrained")

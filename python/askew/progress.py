@@ -25,7 +25,7 @@ def progress_monitor(progress: ProgressLike) -> Iterator[Monitor | None]:
             from tqdm import tqdm
         except ImportError:
             raise InputError(
-                'progress=True needs tqdm: pip install "askew[cli]". Or pass a function of (done, total)'
+                "progress=True needs tqdm: pip install tqdm. Or pass a function of (done, total)"
             ) from None
         with tqdm(total=1.0, bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}", leave=False) as bar:
 

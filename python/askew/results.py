@@ -37,6 +37,7 @@ class Run:
     resample: tuple[str, ...]
     method: str
     confidence_level: float
+    predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,8 @@ class Audit(Mapping[str, Estimate]):
     run: Run
 
     def __getitem__(self, name: str) -> Estimate:
+        if name not in self.estimates:
+            raise KeyError(f"no metric {name!r}; there are {', '.join(self.estimates)}")
         return self.estimates[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -284,6 +287,10 @@ class Audit(Mapping[str, Estimate]):
             f"{run.n_train:,} training and {run.n_test:,} test instances; convention {run.convention}; "
             f"backend {run.backend}, askew {run.version}"
         ]
+        if run.predicts_groups is False:
+            lines.append(
+                "the groups of pred are those of test: BiasAmp_T->A and Multi_M->G say nothing about the model"
+            )
         if run.n_resamples:
             lines.append(
                 f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} "

@@ -130,7 +130,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
 
         References
         ----------
-        D. Zhao, J. T. A. Andrews, A. Xiang, "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
+        Zhao D., Andrews J. T. A., Xiang A., "Men Also Do Laundry: Multi-Attribute Bias Amplification", ICML 2023.
 
         Examples
         --------
@@ -144,7 +144,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         check_annotations(train=train, **({} if test is None else {"test": test}))
         tables = [train] if test is None else [train, test]
         if test is not None:
-            train.check_same_names(test)
+            train.check_same_names(test, "train and test")
         mining = [MiningTable(t.packed_attributes, t.packed_groups if support == "every" else None) for t in tables]
         p = len(train.attribute_names)
         try:
@@ -217,7 +217,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)]),
         )
         if test is not None:
-            train.check_same_names(test)
+            train.check_same_names(test, "train and test")
             counts = engine.count([test.packed_attributes], test.n, itemsets, n_threads, None)
             itemsets = _select(itemsets, np.flatnonzero(counts >= min_count))
         return cls._nonempty(itemsets, train, min_count)

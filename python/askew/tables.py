@@ -15,6 +15,8 @@ from askew.errors import InputError
 
 Column = npt.NDArray[Any]
 
+_STYLE = "<style>table.askew .n {text-align: right} table.askew .t {text-align: left}</style>"
+
 
 class Table(Mapping[str, Column]):
     """Named columns of equal length: a read-only mapping of names to NumPy arrays.
@@ -83,7 +85,7 @@ class Table(Mapping[str, Column]):
         try:
             import pyarrow
         except ImportError:
-            raise InputError('tables reach other libraries through pyarrow: pip install "askew[io]"') from None
+            raise InputError("tables reach other libraries through pyarrow: pip install pyarrow") from None
         return pyarrow.table(
             {
                 name: pyarrow.array(column.tolist()) if column.dtype == object else column
@@ -123,10 +125,15 @@ class Table(Mapping[str, Column]):
 
     def _repr_html_(self) -> str:
         shown, more = self._shown(60)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in shown[0])
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in shown[1:])
+        kinds = ["n" if column.dtype.kind in "iuf" else "t" for column in self._columns.values()]
+
+        def cells(tag: str, row: list[str]) -> str:
+            each = (f"<{tag} class={k}>{html.escape(text)}</{tag}>" for k, text in zip(kinds, row, strict=True))
+            return f"<tr>{''.join(each)}</tr>"
+
+        head, body = cells("th", shown[0]), "".join(cells("td", row) for row in shown[1:])
         note = "".join(f"<p>{html.escape(line)}</p>" for line in more)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+        return f"{_STYLE}<table class='askew'><thead>{head}</thead><tbody>{body}</tbody></table>{note}"
 
     def _shown(self, most: int) -> tuple[list[list[str]], list[str]]:
         """The header and the first rows as text, and a line about the rest."""

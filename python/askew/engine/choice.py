@@ -114,14 +114,15 @@ def config_text() -> str:
     except (AskewError, ImportError) as error:
         lines.append(f"  native   does not run: {error}")
     lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")
-    lines.append(f"'auto' takes: {os.environ.get('ASKEW_BACKEND') or _auto_name()}")
+    lines.append(f"'auto' takes: {_auto_name()}")
     return "\n".join(lines)
 
 
 def _auto_name() -> str:
+    named = os.environ.get("ASKEW_BACKEND") or "auto"
     try:
-        return _native().name
+        return choose(named).name if named != "auto" else _native().name
+    except InputError as error:
+        return f"nothing ({error})"
     except BackendError:
-        return "numpy"
-    except InputError:
-        return "nothing, until ASKEW_SIMD is right"
+        return "numpy" if named == "auto" else f"nothing (ASKEW_BACKEND={named} cannot run)"

@@ -25,8 +25,7 @@ def load(module: str, purpose: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        hint = 'pip install "askew[io]"'
-        raise InputError(f"{purpose} needs pyarrow and narwhals: {hint} ({error})") from error
+        raise InputError(f"{purpose} needs pyarrow and narwhals: pip install pyarrow narwhals ({error})") from error
 
 
 def as_column(data: Any, what: str) -> Column:
