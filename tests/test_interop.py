@@ -281,7 +281,7 @@ def test_bad_binary_columns(column: Any, message: str) -> None:
         ({"ids": "dog"}, "column 'dog' is used twice: in attributes and in ids"),
         ({"attributes": []}, "attributes: no column was named"),
         ({"attributes": "dog"}, "attributes must be a list of column names, not 'dog'"),
-        ({"attributes": None}, "attributes must be a list of column names, not missing"),
+        ({"attributes": None}, "say which columns are attributes"),
         ({"attributes": [["dog"]]}, "attributes must be named by column"),
         ({"groups": None}, "groups must be named by column, not given as a NoneType"),
         ({"groups": []}, "groups: no column was named"),
@@ -407,7 +407,7 @@ def test_parquet_files_of_different_types(path: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"attributes": ["dog"], "tags": "objects"}, "not both"),
-        ({}, "attributes must be a list of column names"),
+        ({}, "say which columns are attributes"),
         ({"tags": "objcts"}, r"train.parquet has no column 'objcts'; did you mean 'objects'"),
         ({"tags": "dog"}, "column 'dog': type bool; expected a list of tags"),
         ({"tags": "gender"}, "column 'gender' is used twice"),

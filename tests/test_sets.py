@@ -67,7 +67,7 @@ def test_a_list_of_sets() -> None:
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ([["cup", "pot"]], "set 0 names the attribute 'pot'"),
+        ([["cup", "pot"]], "set 0 names 'pot', which is not one of the 4 attributes"),
         (["dog", []], "set 1 is empty"),
         ([["cup", "cup"]], "names an attribute twice"),
         ([["cup", "tea"], ["tea", "cup"]], "set 1 stands twice"),

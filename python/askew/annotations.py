@@ -394,7 +394,11 @@ def _columns_named(attributes: Any, declared: Names | None) -> Sequence[Any]:
     """The attributes' columns: as given, or called as the declared names."""
     if attributes is None and declared is not None:
         return declared
-    if attributes is None or isinstance(attributes, (str, bytes)) or not isinstance(attributes, Iterable):
+    if attributes is None:
+        raise InputError(
+            "say which columns are attributes: attributes=[names of columns of 0 and 1], or like=, or tags"
+        )
+    if isinstance(attributes, (str, bytes)) or not isinstance(attributes, Iterable):
         raise InputError(f"attributes must be a list of column names, not {show(attributes)}")
     return list(attributes)
 

@@ -13,6 +13,7 @@ from askew.annotations import Annotations, check_annotations
 from askew.checks import check_choice, check_whole
 from askew.engine import Itemsets, MiningTable, TooManySets, choose, threads
 from askew.errors import InputError
+from askew.interop.names import nearest
 
 SEPARATOR = " & "
 SUPPORTS = ("any", "every")
@@ -63,7 +64,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             unknown = [name for name in names if not isinstance(name, str) or name not in column]
             if unknown:
                 raise InputError(
-                    f"set {number} names the attribute {unknown[0]!r}, which is not one of the {len(column)} attributes"
+                    f"set {number} names {unknown[0]!r}, which is not one of the {len(column)} attributes; "
+                    f"{nearest(str(unknown[0]), list(column))}"
                 )
             columns = tuple(sorted({column[name] for name in names}))
             if not columns:
