@@ -8,7 +8,8 @@ from askew import datasets
 from askew.annotations import Annotations
 from askew.audit import audit, bias_scores, bootstrap, directional, mals, multi_directional, multi_mals
 from askew.conventions import PAPER, REFERENCE, Convention
-from askew.counts import Counts, count
+from askew.counting import count
+from askew.counts import Counts
 from askew.engine import show_config
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
 from askew.results import Audit, Estimate

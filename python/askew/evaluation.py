@@ -19,7 +19,8 @@ import numpy.typing as npt
 from askew import metrics
 from askew.annotations import Annotations
 from askew.conventions import Convention
-from askew.counts import KERNEL_BYTES, CountingPlan, Counts, Resampling, View
+from askew.counting import KERNEL_BYTES, CountingPlan
+from askew.counts import Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
 from askew.intervals import confidence_interval, standard_error
 from askew.metrics import Cells, Totals

@@ -12,7 +12,7 @@ import numpy as np
 from askew.annotations import Annotations
 from askew.checks import check_choice, check_share
 from askew.conventions import Convention, ConventionLike, convention_of
-from askew.counts import DEFAULT_MEMORY, check_memory, check_resampling
+from askew.counting import DEFAULT_MEMORY, check_memory, check_resampling
 from askew.engine import Engine, choose, threads
 from askew.errors import InputError
 from askew.intervals import METHODS

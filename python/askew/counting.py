@@ -1,0 +1,195 @@
+"""From annotations to counts: `count`, and the plan that every other call counts by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from askew.annotations import Annotations, check_annotations
+from askew.checks import check_choice, check_whole
+from askew.counts import Counts, Resampling
+from askew.engine import Draws, Engine, Monitor, choose, threads
+from askew.engine.weights import DISTRIBUTIONS
+from askew.errors import InputError
+from askew.layout import Layout
+from askew.progress import ProgressLike, progress_monitor
+from askew.randomness import RNG, seed_of
+from askew.sets import AttributeSets
+
+TABLES = {"train": 0, "test": 1}
+MAX_REPLICATES = 2**31 - 1
+DEFAULT_MEMORY = 2**30
+MIN_MEMORY = 2**28
+#: What the resampling kernel takes for itself: membership lists of a piece of the table, and sums.
+KERNEL_BYTES = 200 * 2**20
+
+
+def count(
+    annotations: Annotations,
+    sets: AttributeSets | Iterable[str | Iterable[str]],
+    *,
+    pred: Annotations | None = None,
+    n_resamples: int = 0,
+    weights: str = "poisson",
+    rng: RNG = None,
+    table: str | None = None,
+    first_row: int = 0,
+    backend: str = "auto",
+    n_threads: int | None = None,
+    max_memory: int = DEFAULT_MEMORY,
+    progress: ProgressLike = False,
+) -> Counts:
+    """Count how often each attribute set occurs with each group, in the sample and in bootstrap replicates.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Ground truth of n instances.
+    sets : AttributeSets or list of sets
+    pred : Annotations, optional
+        Predictions for the same instances: adds the three views that need them.
+    n_resamples : int, default 0
+        Number of bootstrap replicates B.
+    weights : {"poisson", "poisson32"}
+        Poisson(1) weights, from 16-bit or 32-bit uniforms.
+    rng : int, numpy Generator, SeedSequence or None
+        Seed of the weights: a whole number in [0, 2**64) is taken as it is. None: a fresh one, kept in
+        ``resampling.seed``.
+    table : {"train", "test"}, optional
+        Which of the independent streams of weights to draw from. Default: "test" with `pred`, else "train".
+    first_row : int, default 0
+        Place of the first instance within its table, when a table is counted in parts.
+    backend, n_threads, progress
+        As in `audit`.
+    max_memory : int, default 1 GiB
+        Bytes that the counts and the work on them may take.
+
+    Returns
+    -------
+    Counts
+        For one `rng`: the same integers for every backend, number of threads and partition of the rows.
+
+    Raises
+    ------
+    InputError
+        An argument out of range; the counts would take more than `max_memory`; `pred` of other instances.
+
+    Examples
+    --------
+    >>> import askew
+    >>> table = askew.Annotations([[1, 1], [1, 0], [0, 1]], ["x", "x", "y"], attribute_names=["cup", "tea"])
+    >>> counts = askew.count(table, ["tea", ["cup", "tea"]], n_resamples=2, rng=0)
+    >>> counts.truth.co_set_group[0]
+    array([[1, 1],
+           [1, 0]])
+    >>> counts.truth.co_set_group.shape
+    (3, 2, 2)
+    """
+    check_annotations(annotations=annotations, **({} if pred is None else {"pred": pred}))
+    if not isinstance(sets, AttributeSets):
+        sets = AttributeSets(sets, annotations.attribute_names)
+    if len(sets) == 0:
+        raise InputError("the list of attribute sets is empty")
+    check_resampling(n_resamples, weights)
+    check_memory(max_memory)
+    n_resamples, max_memory = int(n_resamples), int(max_memory)
+    first_row = check_whole("first_row", first_row, 0)
+    plan = CountingPlan.of(annotations, pred, table)
+    needed = (plan.bytes_per_replicate * (1 + n_resamples) + plan.bytes_per_set) * len(sets) + KERNEL_BYTES
+    if needed > max_memory:
+        raise InputError(
+            f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates "
+            f"take {needed / 2**20:,.0f} MiB, "
+            f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
+            "audit() and the metrics need not keep them all"
+        )
+    seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
+    resampling = Resampling(weights, seed, plan.table, n_resamples)
+    with progress_monitor(progress) as monitor:
+        return plan.run(
+            sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=first_row
+        )
+
+
+def check_resampling(n_resamples: int, weights: str) -> None:
+    """Raise `InputError` for a number of replicates or a kind of weights that cannot be."""
+    check_whole("n_resamples", n_resamples, 0, MAX_REPLICATES)
+    check_choice("weights", weights, DISTRIBUTIONS)
+
+
+def check_memory(max_memory: int) -> None:
+    """Raise `InputError` for a budget in which no kernel can work."""
+    check_whole("max_memory", max_memory, MIN_MEMORY)
+
+
+@dataclass(frozen=True)
+class CountingPlan:
+    """A table, with the predictions for it if there are any: how much memory its counts take, and how they are made."""
+
+    annotations: Annotations
+    pred: Annotations | None
+    table: str
+
+    @classmethod
+    def of(cls, annotations: Annotations, pred: Annotations | None, table: str | None) -> CountingPlan:
+        """The plan, or `InputError` if the tables do not belong together."""
+        if table is None:
+            table = "train" if pred is None else "test"
+        check_choice("table", table, TABLES)
+        if pred is not None:
+            annotations.check_same_instances(pred, "test and pred")
+        return cls(annotations, pred, table)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        return self.annotations.group_names
+
+    @property
+    def predicts_groups(self) -> bool | None:
+        """Whether a predicted group differs from the true one; None without predictions."""
+        if self.pred is None:
+            return None
+        return not np.array_equal(self.annotations.packed_groups, self.pred.packed_groups)
+
+    @property
+    def bytes_per_replicate(self) -> int:
+        """Bytes of counts per set and row of the replicate axis, at most."""
+        q = len(self.group_names)
+        return 8 * (q + 2 if self.pred is None else 4 * q + 4)
+
+    @property
+    def bytes_per_set(self) -> int:
+        """Bytes of itemsets per set, of a few attributes each, while they are put together."""
+        return 5 * self.bytes_per_replicate
+
+    def run(
+        self,
+        sets: AttributeSets,
+        resampling: Resampling,
+        replicates: range,
+        engine: Engine,
+        n_threads: int,
+        monitor: Monitor | None,
+        *,
+        first_row: int = 0,
+        sample: bool = True,
+    ) -> Counts:
+        """Count; the replicate axis holds the sample (if asked for) and the given replicates."""
+        if sets.attribute_names != self.annotations.attribute_names:
+            raise InputError("the attribute sets are over other attributes than the annotations")
+        layout = Layout(self.annotations, self.pred)
+        itemsets, parts = layout.itemsets(sets)
+        buffer = np.zeros((len(itemsets), sample + len(replicates)), np.int64)
+        if sample:
+            counting = None if len(replicates) else monitor  # of two steps, the long one is told of
+            buffer[:, 0] = engine.count(layout.columns, self.annotations.n, itemsets, n_threads, counting)
+        if len(replicates):
+            draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row)
+            out = buffer.T[int(sample) :]
+            engine.resample(layout.columns, self.annotations.n, itemsets, draws, replicates, out, n_threads, monitor)
+        if monitor is not None:
+            monitor(1, 1)
+        rows = ((first_row, first_row + self.annotations.n),)
+        return Counts(sets, self.group_names, resampling, rows, layout.arrays(buffer, parts, len(sets)))

@@ -1,0 +1,128 @@
+"""Where the counts of a table stand among the itemsets that the kernels count."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from askew.annotations import Annotations
+from askew.engine import Itemsets
+from askew.sets import AttributeSets
+
+Int64 = npt.NDArray[np.int64]
+
+
+class Layout:
+    """Columns and itemsets of a table, and the way back from the kernels' counts to named arrays.
+
+    For each set m the itemsets are m with each group column. Where groups do not overlap, co(m) is their sum and that
+    of m with the column "in no group", which is there only if it has members; otherwise m by itself is counted.
+    """
+
+    def __init__(self, annotations: Annotations, pred: Annotations | None) -> None:
+        self._p = len(annotations.attribute_names)
+        self._sides = [annotations] if pred is None else [annotations, pred]
+        self._attributes: list[int] = []  # first attribute column of each side
+        self._groups: list[list[int]] = []  # group columns of each side
+        self._rest: list[int | None] = []  # column "in no group" of each side; None: co(m) is counted by itself
+        self._partition: list[bool] = []
+        blocks, n_columns = [], 0
+        for side in self._sides:
+            q = len(side.group_names)
+            self._attributes.append(n_columns)
+            self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
+            blocks += [side.packed_attributes, side.packed_groups]
+            n_columns += self._p + q
+            in_some = np.bitwise_or.reduce(side.packed_groups, axis=0)
+            overlap = int(np.bitwise_count(side.packed_groups).sum()) > int(np.bitwise_count(in_some).sum())
+            in_none = _instances(side.n) & ~in_some
+            self._partition.append(not overlap)
+            if not overlap and in_none.any():
+                self._rest.append(n_columns)
+                blocks.append(in_none[None])
+                n_columns += 1
+            else:
+                self._rest.append(None)
+        annotated = np.bitwise_or.reduce(
+            np.concatenate([annotations.packed_attributes, annotations.packed_groups]), axis=0
+        )
+        self._annotated = n_columns
+        blocks.append(annotated[None])
+        self.columns = blocks
+
+    def itemsets(self, sets: AttributeSets) -> tuple[Itemsets, dict[str, slice]]:
+        """All itemsets, and where each array's lie among them."""
+        parts: dict[str, slice] = {}
+        lots: list[Itemsets] = []
+
+        def add(name: str, lot: Itemsets) -> None:
+            begin = sum(map(len, lots))
+            parts[name] = slice(begin, begin + len(lot))
+            lots.append(lot)
+
+        add("n", Itemsets(np.zeros(0, np.int32), np.zeros(2, np.int64)))
+        add("n_annotated", _single([self._annotated]))
+        for side, name in zip(range(len(self._sides)), ("true", "predicted"), strict=False):
+            add(f"{name}_groups", _single(self._groups[side]))
+            own = [*self._groups[side], *([] if self._rest[side] is None else [self._rest[side]])]
+            add("truth" if side == 0 else "prediction", _cross(sets.itemsets, self._attributes[side], own))
+            if not self._partition[side]:
+                add(f"{name}_sets", _cross(sets.itemsets, self._attributes[side], [None]))
+        if len(self._sides) == 2:
+            add("predicted_attributes", _cross(sets.itemsets, self._attributes[1], list(self._groups[0])))
+            add("predicted_groups_with_true_sets", _cross(sets.itemsets, self._attributes[0], list(self._groups[1])))
+        return _join(lots), parts
+
+    def arrays(self, buffer: Int64, parts: dict[str, slice], n_sets: int) -> dict[str, Int64]:
+        """The named arrays: views of the kernels' counts (S, R) with the replicate axis first."""
+        q = len(self._groups[0])
+        arrays = {}
+        for name, part in parts.items():
+            counts = buffer[part]
+            if name in ("n", "n_annotated"):
+                arrays[name] = counts[0]
+            elif name in ("true_groups", "predicted_groups", "true_sets", "predicted_sets"):
+                arrays[name] = counts.T
+            else:
+                arrays[name] = counts.reshape(n_sets, len(counts) // n_sets if n_sets else q, -1).transpose(2, 0, 1)
+        for side, (joint, co_set) in enumerate(
+            [("truth", "true_sets"), ("prediction", "predicted_sets")][: len(self._sides)]
+        ):
+            if self._partition[side]:
+                arrays[co_set] = arrays[joint].sum(axis=2)
+            arrays[joint] = arrays[joint][:, :, :q]
+        return arrays
+
+
+def _instances(n: int) -> npt.NDArray[np.uint64]:
+    """The packed column of which every instance is a member."""
+    column = np.zeros(-(-n // 512) * 8, np.uint64)
+    column[: n // 64] = ~np.uint64(0)
+    if n % 64:
+        column[n // 64] = (1 << (n % 64)) - 1
+    return column
+
+
+def _single(columns: list[int]) -> Itemsets:
+    return Itemsets(np.array(columns, np.int32), np.arange(len(columns) + 1, dtype=np.int64))
+
+
+def _cross(sets: Itemsets, first_column: int, others: list[int | None]) -> Itemsets:
+    """Every set with every one of the other columns (None: by itself); the sets' columns begin at `first_column`."""
+    extra = np.array([other is not None for other in others], np.int64)
+    sizes = (np.diff(sets.offsets)[:, None] + extra).ravel()
+    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    items = np.empty(offsets[-1], np.int32)
+    begins = offsets[:-1].reshape(len(sets), len(others))
+    within = np.arange(len(sets.items)) - np.repeat(sets.offsets[:-1], np.diff(sets.offsets))
+    for position, other in enumerate(others):
+        items[np.repeat(begins[:, position], np.diff(sets.offsets)) + within] = sets.items + first_column
+        if other is not None:
+            items[offsets[1:].reshape(len(sets), len(others))[:, position] - 1] = other
+    return Itemsets(items, offsets)
+
+
+def _join(lots: list[Itemsets]) -> Itemsets:
+    starts = np.cumsum([0, *(len(lot.items) for lot in lots[:-1])])
+    offsets = [lot.offsets[1:] + start for lot, start in zip(lots, starts, strict=True)]
+    return Itemsets(np.concatenate([lot.items for lot in lots]), np.concatenate([np.zeros(1, np.int64), *offsets]))
