@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from askew.engine import Engine, choose
 
@@ -12,6 +14,10 @@ try:
     from askew import _core
 except ImportError:
     _core = None
+
+# No test asserts a time; and what CI says of a change must not depend on luck.
+settings.register_profile("askew", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("askew")
 
 ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
 
