@@ -63,7 +63,7 @@ ASKEW_INLINE constexpr AliasTable alias_table(const Distribution& distribution) 
 constexpr AliasTable kAlias16 = alias_table(kPoisson16);
 constexpr AliasTable kAlias32 = alias_table(kPoisson32);
 
-ASKEW_INLINE std::uint8_t alias_weight(const AliasTable& table, std::uint32_t uniform) {
+ASKEW_INLINE constexpr std::uint8_t alias_weight(const AliasTable& table, std::uint32_t uniform) {
   const std::uint32_t column = uniform % kAliasColumns;
   return uniform / kAliasColumns < table.cut[column] ? table.first[column] : table.second[column];
 }

@@ -257,10 +257,23 @@ struct Alias16 {
   }
 };
 #else
+// Without a look-up among the lanes of a register: one in memory, of every uniform.
+struct WeightTable {
+  std::uint8_t of[1 << 16];
+};
+
+constexpr WeightTable weight_table() {
+  WeightTable table{};
+  for (std::uint32_t uniform = 0; uniform < 1 << 16; ++uniform) table.of[uniform] = alias_weight(kAlias16, uniform);
+  return table;
+}
+
+constexpr WeightTable kWeights16 = weight_table();
+
 struct Alias16 {
   Halves operator()(Halves uniform) const {
     Halves weight = {};
-    for (unsigned i = 0; i < kVectorBytes / 2; ++i) weight[i] = alias_weight(kAlias16, uniform[i]);
+    for (unsigned i = 0; i < kVectorBytes / 2; ++i) weight[i] = kWeights16.of[uniform[i]];
     return weight;
   }
 };
