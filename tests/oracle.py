@@ -1,6 +1,6 @@
-"""The numbers of SPEC.md by brute force: NumPy on boolean tables, one set and one group at a time.
+"""The numbers of docs/definitions.md by brute force: NumPy on boolean tables, one set and one group at a time.
 
-Written from SPEC.md alone, to be read side by side with it. Sets are sorted tuples of column numbers; `weights`
+Written from the definitions alone, to be read side by side with it. Sets are sorted tuples of column numbers; `weights`
 are how often each row counts (a bootstrap replicate), and 1 for every row where they are left out.
 """
 

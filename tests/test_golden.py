@@ -1,4 +1,4 @@
-"""Published numbers: the golden values of SPEC.md."""
+"""Published numbers: the golden values of docs/definitions.md."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import exp, factorial
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_table_has_mean_and_variance_exactly_one(distribution: str) -> None:
     assert abs(moments[3] - 5 * total) / total < 1e-4
     furthest = max(abs(count - total * exp(-1) / factorial(w)) for w, count in enumerate(OUTCOMES[distribution]))
     assert furthest < (1.23 if distribution == "poisson" else 1)
+
+
+def test_no_table_of_16_bits_is_nearer_to_poisson() -> None:
+    """Every table of weights up to 10 with mean and variance exactly 1 whose outcomes are all within 1.2246 counts."""
+    total, nearest = 2**16, 1.2246
+    expected = [total * exp(-1) / factorial(weight) for weight in range(11)]
+    near = [[c for c in range(int(e) - 1, int(e) + 3) if c >= 0 and abs(c - e) < nearest] for e in expected]
+    found = []
+    for tail in product(*near[2:]):
+        if sum(weight * (weight - 1) * count for weight, count in enumerate(tail, 2)) == total:
+            ones = total - sum(weight * count for weight, count in enumerate(tail, 2))
+            zeros = total - ones - sum(tail)
+            if zeros in near[0] and ones in near[1]:
+                found.append((zeros, ones, *tail))
+    assert found == [(*OUTCOMES["poisson"], 0, 0)]
 
 
 @pytest.mark.parametrize("distribution", OUTCOMES)

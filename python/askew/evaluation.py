@@ -40,7 +40,7 @@ FEW_SUPPORT = 10
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of SPEC's table: a family of Δ, a universe, and how cells contribute."""
+    """A metric of docs/definitions.md: a family of Δ, a universe, and how cells contribute."""
 
     name: str
     family: str  # "mals", "group->attribute" or "attribute->group"
