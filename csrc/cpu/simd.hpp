@@ -47,6 +47,9 @@ struct SimdKernels {
   // and returns how many they are. At most 1024 words, so that positions fit 16 bits. k ≥ 1.
   std::int64_t (*ones_of)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
                           std::uint16_t* out);
+  // From 64 columns of 512 rows, columns[8 * c + w] being word w of column c, to rows: bit c of rows[8 * r + w] is bit
+  // r of columns[8 * c + w], that is of row 64 * w + r.
+  void (*transpose)(const Word* columns, Word* rows);
   // Packs 64 rows or fewer of p uint8 values: bit r of out[c] = row r, column c. Returns the OR of all values (more
   // than 1: bad input).
   std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,

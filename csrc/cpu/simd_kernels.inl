@@ -36,12 +36,13 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 // clang-format off: resampling needs the weights
 #include "cpu/simd/bits.inl"
 #include "cpu/simd/pack.inl"
+#include "cpu/simd/transpose.inl"
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"
 // clang-format on
 
 constexpr SimdKernels kKernels = {
-    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, pack_rows, accumulate, drain};
+    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, transpose, pack_rows, accumulate, drain};
 
 }  // namespace
 
