@@ -12,28 +12,30 @@ namespace askew {
 
 // Rows are cut into pieces that are built, and later added up, independently of each other.
 struct IncidencePiece {
-  std::vector<std::uint32_t> starts;
+  std::int64_t first_row;
+  std::vector<std::uint16_t> rows;
   std::unique_ptr<std::uint32_t[]> entries;
+  std::vector<std::uint32_t> starts, flushes, flush_starts;
 
-  Incidence view() const { return {starts.data(), entries.get(), std::ssize(starts) - 1}; }
+  Incidence view() const {
+    return {rows.data(), std::ssize(rows), entries.get(), starts.data(), flushes.data(), flush_starts.data()};
+  }
 };
 
 struct IncidenceChunk {
   std::int64_t n_rows;
-  std::int64_t rows_per_piece;
   std::int64_t n_entries;
   std::vector<IncidencePiece> pieces;
 };
 
-// The chunk that begins at `first_row` (a multiple of 512) and ends where its entries would take more than
-// kIncidenceBytes, or with the table. An itemset's entries carry kFlush once every `rows_per_flush`, counted from the
-// beginning of the chunk.
+// The chunk that begins at `first_row` (a multiple of 512) and ends when its entries take kIncidenceBytes, or with the
+// table. The 8-bit sums can take the weights of `rows_per_flush` rows.
 IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
                                int rows_per_flush, int n_threads, const Monitor& monitor);
 
-// With what is needed while a chunk is built (half of it again, 24 MiB of counts, 32 MiB of starts) this stays below
-// 170 MiB, as long as itemsets are not more than kMaxItemsetsPerChunk.
-constexpr std::int64_t kIncidenceBytes = std::int64_t{72} << 20;
+// With what is needed while a chunk is built (as much again, 24 MiB of counts, 48 MiB of rows, and a piece for each
+// thread, begun before the memory was used up) this stays below 170 MiB.
+constexpr std::int64_t kIncidenceBytes = std::int64_t{48} << 20;
 constexpr std::int64_t kMaxItemsetsPerChunk = 1 << 15;
 
 }  // namespace askew

@@ -9,49 +9,86 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kWideBytes = std::int64_t{1} << 20;  // 8-bit sums that still share the L2 cache with the rest
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
+constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
 
-// Sums of one thread: 7 bytes for each itemset and replicate of a block.
+// The counts of some itemsets in some replicates, and where to put them.
+struct Output {
+  std::int64_t* counts;  // of replicate `begin`
+  std::int64_t stride;   // from itemset to itemset
+  std::int64_t begin, end;
+};
+
+// Sums of one thread, for one block of replicates at a time.
 class ThreadSums {
  public:
-  void allocate(std::int64_t n_itemsets, int width) {
+  void allocate(std::int64_t n_itemsets, std::uint16_t max_flushes) {
     if (!sum8_.empty()) return;
-    const auto size = static_cast<std::size_t>(n_itemsets * width);
+    const auto size = static_cast<std::size_t>(n_itemsets * kBlockReplicates);
     sum8_.assign(size + 64, 0);
     sum16_.assign(size, 0);
-    sum32_.assign(size, 0);
     flushes_.assign(static_cast<std::size_t>(n_itemsets), 0);
+    const auto address = reinterpret_cast<std::uintptr_t>(sum8_.data());
+    view_ = {sum8_.data() + (64 - address % 64) % 64, sum16_.data(), flushes_.data(), max_flushes, &spill, this};
   }
 
-  Accumulators view(std::uint16_t max_flushes) {
-    auto address = reinterpret_cast<std::uintptr_t>(sum8_.data());
-    return {sum8_.data() + (64 - address % 64) % 64, sum16_.data(), sum32_.data(), flushes_.data(), max_flushes};
+  // Aims the sums at the replicates of a block. `mutex` guards their counts.
+  const Accumulators& aim(const Output& out, std::int64_t block, std::mutex& mutex) {
+    out_ = out;
+    first_ = block * kBlockReplicates;
+    mutex_ = &mutex;
+    return view_;
+  }
+
+  // Empties all sums into the counts.
+  void drain() {
+    const std::lock_guard<std::mutex> lock(*mutex_);
+    for (std::size_t s = 0; s < flushes_.size(); ++s) {
+      std::uint8_t* sum8 = view_.sum8 + s * kBlockReplicates;
+      add_to_counts(static_cast<std::int64_t>(s), sum8);
+      add_to_counts(static_cast<std::int64_t>(s), view_.sum16 + s * kBlockReplicates);
+      flushes_[s] = 0;
+    }
   }
 
  private:
+  static void spill(void* context, std::int64_t itemset) {
+    const ThreadSums& sums = *static_cast<ThreadSums*>(context);
+    const std::lock_guard<std::mutex> lock(*sums.mutex_);
+    sums.add_to_counts(itemset, sums.view_.sum16 + itemset * kBlockReplicates);
+  }
+
+  // Moves the sums of an itemset to its counts.
+  template <class Sum>
+  void add_to_counts(std::int64_t itemset, Sum* sums) const {
+    std::int64_t* counts = out_.counts + itemset * out_.stride;
+    const std::int64_t last = std::min(out_.end, first_ + kBlockReplicates);
+    for (std::int64_t r = std::max(out_.begin, first_); r < last; ++r)
+      counts[r - out_.begin] += sums[lane_of(static_cast<int>(r - first_))];
+    std::fill_n(sums, kBlockReplicates, Sum{0});
+  }
+
   std::vector<std::uint8_t> sum8_;
   std::vector<std::uint16_t> sum16_, flushes_;
-  std::vector<std::uint32_t> sum32_;
+  Accumulators view_{};
+  Output out_{};
+  std::int64_t first_ = 0;  // replicate of the block
+  std::mutex* mutex_ = nullptr;
 };
 
 // Resamples itemsets that are few enough for the sums of all threads to fit kSumBytes.
 void resample_some(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                   std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out,
-                   std::int64_t stride, int n_threads, const Monitor& monitor) {
+                   std::uint64_t first_row, const Output& out, int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const int largest_weight = draws.distribution->n_outcomes - 1;
   const int rows_per_flush = 255 / largest_weight;
   const auto max_flushes = static_cast<std::uint16_t>(65535 / (rows_per_flush * largest_weight));
-  const int width = itemsets.size * kWide <= kWideBytes && end - begin > kNarrow ? kWide : kNarrow;
-  const std::uint32_t first_block = begin / static_cast<std::uint32_t>(width);
-  const std::int64_t n_blocks = (end - 1) / static_cast<std::uint32_t>(width) - first_block + 1;
+  const std::int64_t first_block = out.begin / kBlockReplicates;
+  const std::int64_t n_blocks = (out.end - 1) / kBlockReplicates - first_block + 1;
 
   std::vector<ThreadSums> sums(static_cast<std::size_t>(n_threads));
   std::vector<std::mutex> block_mutex(static_cast<std::size_t>(n_blocks));
-  std::vector<int> lanes;
-  for (int r = 0; r < width; ++r) lanes.push_back(lane_of(r, width));
 
   for (std::int64_t row = 0; row < n;) {
     const Monitor building = [&](std::int64_t, std::int64_t) { monitor(row, n); };
@@ -70,25 +107,15 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
     parallel_for(n_blocks * n_parts, n_threads, adding, [&](std::int64_t task, int thread, Watch& watch) {
       const std::int64_t block = task / n_parts, part = task % n_parts;
       ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
-      mine.allocate(itemsets.size, width);
-      const Accumulators view = mine.view(max_flushes);
-      for (std::int64_t piece = n_pieces * part / n_parts; piece < n_pieces * (part + 1) / n_parts; ++piece) {
+      mine.allocate(itemsets.size, max_flushes);
+      const Accumulators& view = mine.aim(out, first_block + block, block_mutex[static_cast<std::size_t>(block)]);
+      for (std::int64_t i = n_pieces * part / n_parts; i < n_pieces * (part + 1) / n_parts; ++i) {
         watch.check(thread);
-        kernels.accumulate(chunk.pieces[static_cast<std::size_t>(piece)].view(),
-                           first_row + static_cast<std::uint64_t>(row + piece * chunk.rows_per_piece), draws,
-                           first_block + static_cast<std::uint32_t>(block), width, view);
+        const IncidencePiece& piece = chunk.pieces[static_cast<std::size_t>(i)];
+        kernels.accumulate(piece.view(), first_row + static_cast<std::uint64_t>(piece.first_row), draws,
+                           static_cast<std::uint32_t>(first_block + block), view);
       }
-      kernels.drain(itemsets.size, width, view);
-
-      const std::int64_t first = (first_block + block) * width;  // replicate of lanes[0]
-      const std::int64_t from = std::max<std::int64_t>(begin, first), to = std::min<std::int64_t>(end, first + width);
-      const std::lock_guard<std::mutex> lock(block_mutex[static_cast<std::size_t>(block)]);
-      for (std::int64_t s = 0; s < itemsets.size; ++s) {
-        std::uint32_t* sum = view.sum32 + s * width;
-        for (std::int64_t r = from; r < to; ++r)
-          out[s * stride + r - begin] += sum[lanes[static_cast<std::size_t>(r - first)]];
-        std::fill(sum, sum + width, std::uint32_t{0});
-      }
+      mine.drain();
     });
     row += chunk.n_rows;
   }
@@ -100,7 +127,8 @@ void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, 
               std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
               int n_threads, const Monitor& monitor) {
   if (begin == end) return;
-  const std::int64_t step = std::clamp<std::int64_t>(kSumBytes / (7 * kNarrow * n_threads), 1024, kMaxItemsetsPerChunk);
+  const std::int64_t step =
+      std::clamp<std::int64_t>(kSumBytes / (kBytesPerItemset * n_threads), 1024, kMaxItemsetsPerChunk);
   for (std::int64_t s = 0; s < itemsets.size; s += step) {
     const std::int64_t size = std::min(step, itemsets.size - s);
     std::vector<std::int64_t> offsets(itemsets.offsets + s, itemsets.offsets + s + size + 1);
@@ -109,7 +137,7 @@ void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, 
     const Monitor part = [&](std::int64_t done, std::int64_t total) {
       if (monitor) monitor(s * 1000 + size * 1000 / total * done, itemsets.size * 1000);
     };
-    resample_some(columns, n, some, draws, first_row, begin, end, out + s * stride, stride, n_threads, part);
+    resample_some(columns, n, some, draws, first_row, {out + s * stride, stride, begin, end}, n_threads, part);
   }
 }
 

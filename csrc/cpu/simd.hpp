@@ -11,30 +11,42 @@
 
 namespace askew {
 
-// Widths of a block of replicates: the wide one halves the work per membership, the narrow one halves the accumulators.
-constexpr int kNarrow = 64, kWide = 128;
+// Replicates are drawn and added up in blocks of this many, one byte each.
+constexpr int kBlockReplicates = 128;
 
-// Members of each row, in compressed rows, of a piece of a table. An entry is an itemset's number; the bit kFlush is
-// set on every kRowsPerFlush-th entry of an itemset: its 8-bit accumulators must be widened then, or they might
-// overflow.
-constexpr std::uint32_t kFlush = std::uint32_t{1} << 31;
+// Which itemsets the rows of a piece of a table contain, in batches of kRowsPerBatch rows. Rows that contain none are
+// not listed.
+constexpr int kRowsPerBatch = 16;
 
 struct Incidence {
-  const std::uint32_t* starts;  // n_rows + 1
+  const std::uint16_t* rows;  // the rows that are listed, counted from the first row of the piece
+  std::int64_t n_rows;        // how many they are
+
+  // The entries of one row after those of another: where the sums of an itemset are, its number times kBlockReplicates,
+  // plus kLastOfRow if the next entry is of the next row. Those of batch b begin at starts[b] and end at starts[b + 1].
   const std::uint32_t* entries;
-  std::int64_t n_rows;
+  const std::uint32_t* starts;
+
+  // The itemsets whose 8-bit sums must be widened before the entries of a batch are added, or they might overflow.
+  const std::uint32_t* flushes;
+  const std::uint32_t* flush_starts;
 };
 
-// Accumulators of one block of replicates: per itemset `width` sums, which spill from 8 to 16 to 32 bits.
+constexpr std::uint32_t kLastOfRow = kBlockReplicates / 2;
+
+// Sums of one block of replicates: kBlockReplicates for each itemset, of 8 bits, which are flushed into 16 bits. When
+// those could overflow as well, `spill` takes them away: it must set sum16 of the itemset to 0.
 struct Accumulators {
-  std::uint8_t* sum8;
+  std::uint8_t* sum8;  // aligned to 64 bytes
   std::uint16_t* sum16;
-  std::uint32_t* sum32;
   std::uint16_t* flushes;  // how often sum8 was added to sum16 since sum16 was emptied
   std::uint16_t max_flushes;
+  void (*spill)(void* context, std::int64_t itemset);
+  void* context;
 };
 
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
+constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
 
 struct SimdKernels {
   const char* name;
@@ -44,7 +56,8 @@ struct SimdKernels {
   // out = conjunction of k columns, as above. k ≥ 1.
   void (*and_columns)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out);
   // Writes the positions of the ones in the conjunction of k columns, counted from word `begin`, in ascending order,
-  // and returns how many they are. At most 1024 words, so that positions fit 16 bits. k ≥ 1.
+  // and returns how many they are. At most kMaxOnesWords; k ≥ 1. May write kOnesBeyond more positions.
+  // columns[k], which is not part of the conjunction, is fetched into the cache on the way: what the next call reads.
   std::int64_t (*ones_of)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
                           std::uint16_t* out);
   // From 64 columns of 512 rows, columns[8 * c + w] being word w of column c, to rows: bit c of rows[8 * r + w] is bit
@@ -54,19 +67,17 @@ struct SimdKernels {
   // than 1: bad input).
   std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,
                             Word* out);
-  // Adds the weights of the rows of a piece, whose first is `first_row`, in replicates block * width … (block + 1) *
-  // width - 1.
+  // Adds the weights of the rows of a piece, whose first is `first_row`, in the replicates of a block: block *
+  // kBlockReplicates and so on, in the order of lane_of.
   void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
-                     int width, const Accumulators& sums);
-  // Empties sum8 into sum16 and sum16 into sum32, for all itemsets.
-  void (*drain)(std::int64_t n_itemsets, int width, const Accumulators& sums);
+                     const Accumulators& sums);
 };
 
-// Where in a block's accumulators replicate `replicate` (0 ≤ replicate < width) stands: the order in which 16-bit
-// halves of the generator's words, packed two by two into bytes, come out of a vector register.
-ASKEW_INLINE constexpr int lane_of(int replicate, int width) {
+// Where in a block's sums replicate 0 ≤ `replicate` < kBlockReplicates stands: the order in which 16-bit halves of the
+// generator's words, packed two by two into bytes, come out of a vector register.
+ASKEW_INLINE constexpr int lane_of(int replicate) {
   const int counter = replicate / 8, word = replicate / 2 % 4, half = replicate % 2;
-  return word / 2 * (width / 2) + counter * 4 + half * 2 + word % 2;
+  return word / 2 * (kBlockReplicates / 2) + counter * 4 + half * 2 + word % 2;
 }
 
 const SimdKernels* portable_kernels();

@@ -33,7 +33,7 @@ from askew.sets import AttributeSets
 Floats = npt.NDArray[np.float64]
 
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
-KERNEL_BLOCK = 64  # replicates that the resampling kernel makes at a time
+KERNEL_BLOCK = 128  # replicates that the resampling kernel makes at a time
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 FEW_SUPPORT = 10
 

@@ -116,22 +116,45 @@ void and_columns(const Word* const* columns, std::int64_t k, std::int64_t begin,
     Bits::store(out + word, conjunction(columns, k, begin + word));
 }
 
-// Two passes, so that the branches of the second are predictable: first the words that are not 0, then their ones, of
-// which most of these words have one only.
+// Writes base + the position of each one of `word`, and possibly more after them; returns how many ones there are.
+#if defined(__AVX512VPOPCNTDQ__)
+inline std::int64_t ones_of_word(Word word, std::uint16_t base, std::uint16_t* out) {
+  const __m512i low = _mm512_add_epi16(
+      _mm512_set1_epi16(static_cast<short>(base)),
+      _mm512_cvtepu8_epi16(_mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+                                            21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31)));
+  const auto first = static_cast<__mmask32>(word), second = static_cast<__mmask32>(word >> 32);
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(32));
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi16(first, low));
+  _mm512_storeu_si512(out + __builtin_popcount(first), _mm512_maskz_compress_epi16(second, high));
+  return __builtin_popcountll(word);
+}
+#else
+// Four at once, for most words that are not 0 have no more, and a loop with few turns is hard to predict.
+inline std::int64_t ones_of_word(Word word, std::uint16_t base, std::uint16_t* out) {
+  constexpr Word kTop = Word{1} << 63;  // stands in for a one when there is none left
+  const std::int64_t n = __builtin_popcountll(word);
+  for (std::int64_t i = 0; i < n; i += 4)
+    for (std::int64_t j = i; j < i + 4; ++j) {
+      out[j] = static_cast<std::uint16_t>(base + __builtin_ctzll(word | kTop));
+      word &= word - 1;
+    }
+  return n;
+}
+#endif
+
+// First the words that are not 0, then their ones: neither needs a branch that is hard to predict.
 std::int64_t ones_of(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
                      std::uint16_t* out) {
   Word words[kMaxOnesWords + 8];
   std::uint16_t positions[kMaxOnesWords + 8];
   std::int64_t n_found = 0;
-  for (std::int64_t word = 0; word < n_words; word += Bits::words)
+  for (std::int64_t word = 0; word < n_words; word += Bits::words) {
+    __builtin_prefetch(columns[k] + begin + word);
     n_found += Bits::nonzero(conjunction(columns, k, begin + word), word, words + n_found, positions + n_found);
-  std::uint16_t* end = out;
-  for (std::int64_t i = 0; i < n_found; ++i) {
-    Word left = words[i];
-    do {
-      *end++ = static_cast<std::uint16_t>(positions[i] * kWordBits + __builtin_ctzll(left));
-      left &= left - 1;
-    } while (left != 0);
   }
+  std::uint16_t* end = out;
+  for (std::int64_t i = 0; i < n_found; ++i)
+    end += ones_of_word(words[i], static_cast<std::uint16_t>(positions[i] * kWordBits), end);
   return end - out;
 }

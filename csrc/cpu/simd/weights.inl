@@ -76,60 +76,48 @@ struct Alias16 {
 };
 #endif
 
-// Sixteen counters at a time: one row and 128 replicates, or two rows and 64.
-constexpr int kCounters = 16;
-constexpr int kLanes = kVectorBytes / 4;
-
-struct WeightRows {
-  alignas(64) std::uint8_t low[4 * kCounters];   // words 0 and 1, byte 4 l + … from counter l
-  alignas(64) std::uint8_t high[4 * kCounters];  // words 2 and 3
-};
-
 inline Lanes lane_numbers() {
   Lanes lanes = {};
-  for (unsigned i = 0; i < kLanes; ++i) lanes[i] = i;
+  for (unsigned i = 0; i < kVectorBytes / 4; ++i) lanes[i] = i;
   return lanes;
 }
 
-// Poisson weights from 16-bit uniforms. `counters_per_row` is 16 or 8.
-inline void poisson16(const ThreefryKey& key, const Alias16& alias, std::uint64_t row, std::uint32_t first_counter,
-                      int counters_per_row, WeightRows& out) {
-  const Lanes numbers = lane_numbers(), zero = {};
-  for (int l = 0; l < kCounters; l += kLanes) {
-    const Lanes lane = numbers + static_cast<std::uint32_t>(l);
-    const Lanes next_row = counters_per_row == kCounters ? zero : lane >> 3;
-    const Lanes counter = first_counter + (counters_per_row == kCounters ? lane : lane & 7);
-    const Lanes low = static_cast<std::uint32_t>(row) + next_row;
-    const Lanes carry = reinterpret_cast<Lanes>(low < next_row);  // all ones where the low half wrapped around
-    const Lanes high = static_cast<std::uint32_t>(row >> 32) - carry;
-    const Threefry4<Lanes> x = threefry4x32<kThreefryRounds>(Threefry4<Lanes>{{low, high, counter, zero}}, key);
-    Halves w[4];
-    for (int i = 0; i < 4; ++i) w[i] = alias(reinterpret_cast<Halves>(x.word[i]));
-    const Halves even = w[0] | (w[1] << 8), odd = w[2] | (w[3] << 8);
-    std::memcpy(out.low + 4 * l, &even, kVectorBytes);
-    std::memcpy(out.high + 4 * l, &odd, kVectorBytes);
-  }
-}
+// What does not change from row to row.
+struct WeightGenerator {
+  ThreefryKey key;
+  Alias16 alias;
+  std::uint32_t block;
+  int uniform_bits;
 
-// Weights of `rows` rows (one if kWidth is wide, two if narrow) in the order of lane_of.
-template <int kWidth>
-inline void draw(const Draws& draws, const ThreefryKey& key, const Alias16& alias, std::uint64_t row,
-                 std::uint32_t block, std::uint8_t (*out)[kWidth]) {
-  constexpr int kRows = kWide / kWidth;
-  if (draws.distribution->uniform_bits == 16) {
-    WeightRows drawn;
-    poisson16(key, alias, row, block * static_cast<std::uint32_t>(kWidth / 8), kWidth / 8, drawn);
-    for (int r = 0; r < kRows; ++r) {
-      std::memcpy(out[r], drawn.low + r * (kWidth / 2), kWidth / 2);
-      std::memcpy(out[r] + kWidth / 2, drawn.high + r * (kWidth / 2), kWidth / 2);
-    }
-    return;
+  // The weights of a row in the block's replicates, in the order of lane_of.
+  void operator()(std::uint64_t row, std::uint8_t* out) const {
+    if (uniform_bits == 16)
+      from_16_bits(row, out);
+    else
+      from_32_bits(row, out);
   }
-  for (int r = 0; r < kRows; ++r)
-    for (int counter = 0; counter < kWidth / 4; ++counter) {
-      const Threefry4<std::uint32_t> x =
-          weights_words(key, row + static_cast<std::uint64_t>(r),
-                        block * static_cast<std::uint32_t>(kWidth / 4) + static_cast<std::uint32_t>(counter));
-      for (int i = 0; i < 4; ++i) out[r][lane_of(4 * counter + i, kWidth)] = alias_weight(kAlias32, x.word[i]);
+
+  void from_16_bits(std::uint64_t row, std::uint8_t* out) const {
+    constexpr std::uint32_t kCounters = kBlockReplicates / 8, kLanes = kVectorBytes / 4;
+    const Lanes zero = {};
+    for (std::uint32_t l = 0; l < kCounters; l += kLanes) {
+      const Lanes low = zero + static_cast<std::uint32_t>(row), high = zero + static_cast<std::uint32_t>(row >> 32);
+      const Lanes counter = lane_numbers() + (block * kCounters + l);
+      const Threefry4<Lanes> x = threefry4x32<kThreefryRounds>(Threefry4<Lanes>{{low, high, counter, zero}}, key);
+      Halves w[4];
+      for (int i = 0; i < 4; ++i) w[i] = alias(reinterpret_cast<Halves>(x.word[i]));
+      const Halves even = w[0] | (w[1] << 8), odd = w[2] | (w[3] << 8);
+      std::memcpy(out + 4 * l, &even, kVectorBytes);
+      std::memcpy(out + kBlockReplicates / 2 + 4 * l, &odd, kVectorBytes);
     }
-}
+  }
+
+  void from_32_bits(std::uint64_t row, std::uint8_t* out) const {
+    constexpr std::uint32_t kCounters = kBlockReplicates / 4;
+    for (std::uint32_t counter = 0; counter < kCounters; ++counter) {
+      const Threefry4<std::uint32_t> x = weights_words(key, row, block * kCounters + counter);
+      for (unsigned i = 0; i < 4; ++i)
+        out[lane_of(static_cast<int>(4 * counter + i))] = alias_weight(kAlias32, x.word[i]);
+    }
+  }
+};
