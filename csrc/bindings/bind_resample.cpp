@@ -13,26 +13,68 @@ const Distribution& distribution_of(const std::string& name) {
   throw std::invalid_argument("no distribution of weights '" + name + "'");
 }
 
-// Adds to `out`, of shape (end - begin, S), where the replicates of an itemset lie side by side.
+// The counts in `out`, of shape (end - begin, S), where the replicates of an itemset lie side by side.
+ReplicateCounts counts_in(py::array_t<std::int64_t>& out, std::uint32_t begin, std::uint32_t end, std::int64_t size) {
+  constexpr auto kItem = static_cast<py::ssize_t>(sizeof(std::int64_t));
+  require(begin <= end && end <= (std::uint32_t{1} << 31), "replicates must be a range within [0, 2**31)");
+  require(out.ndim() == 2 && out.shape(0) == end - begin && out.shape(1) == size,
+          "out must have a row for each replicate and a column for each itemset");
+  require(out.shape(0) <= 1 || out.strides(0) == kItem, "the replicates of an itemset must lie side by side in out");
+  require(out.strides(1) % kItem == 0, "the columns of out must be aligned");
+  return {out.mutable_data(), out.strides(1) / kItem, begin, end};
+}
+
 void resample_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,
                        const Int64Array& offsets, const std::string& distribution, std::uint64_t seed,
                        std::uint32_t table, std::uint64_t first_row, std::uint32_t begin, std::uint32_t end,
                        py::array_t<std::int64_t>& out, int n_threads, const py::object& callback) {
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
-  require(begin <= end && end <= (std::uint32_t{1} << 31), "replicates must be a range within [0, 2**31)");
   require(n_threads >= 1, "n_threads must be positive");
-  require(out.ndim() == 2 && out.shape(0) == end - begin && out.shape(1) == itemsets.size,
-          "out must have a row for each replicate and a column for each itemset");
-  require(out.shape(0) <= 1 || out.strides(0) == sizeof(std::int64_t),
-          "the replicates of an itemset must lie side by side in out");
-  require(out.strides(1) % static_cast<py::ssize_t>(sizeof(std::int64_t)) == 0, "the columns of out must be aligned");
+  const ReplicateCounts counts = counts_in(out, begin, end, itemsets.size);
   const Draws draws{&distribution_of(distribution), seed, table};
-  std::int64_t* data = out.mutable_data();
-  const std::int64_t stride = out.strides(1) / static_cast<std::int64_t>(sizeof(std::int64_t));
   const Monitor monitor = python_monitor(callback);
   const py::gil_scoped_release release;
-  resample(columns, n, itemsets, draws, first_row, begin, end, data, stride, n_threads, monitor);
+  resample(columns, n, itemsets, draws, first_row, counts, n_threads, monitor);
+}
+
+using Thresholds = py::array_t<std::uint32_t, py::array::c_style>;
+
+// Tables are (first outcome, thresholds), of Poisson(1), Poisson(2), Poisson(4) …
+std::vector<PoissonTable> poisson_tables(const std::vector<std::pair<std::int64_t, Thresholds>>& given) {
+  std::vector<PoissonTable> tables;
+  for (const auto& [first, thresholds] : given) {
+    require(thresholds.ndim() == 1 && thresholds.size() < 1 << 16, "a table must be a short one-dimensional array");
+    const std::uint32_t *begin = thresholds.data(), *end = begin + thresholds.size();
+    require(std::is_sorted(begin, end), "the thresholds of a table must rise");
+    tables.push_back({first, begin, thresholds.size(), {}});
+    for (std::uint32_t i = 0; i < 1 << kGuideBits; ++i)
+      tables.back().guide[i] = static_cast<std::uint16_t>(std::upper_bound(begin, end, i << (32 - kGuideBits)) - begin);
+  }
+  return tables;
+}
+
+void resample_distinct_rows(const std::vector<WordArray>& blocks, std::int64_t n, const Int64Array& multiplicities,
+                            const Int32Array& items, const Int64Array& offsets,
+                            const std::vector<std::pair<std::int64_t, Thresholds>>& tables, std::uint64_t seed,
+                            std::uint32_t table, std::uint32_t begin, std::uint32_t end, py::array_t<std::int64_t>& out,
+                            int n_threads, const py::object& callback) {
+  const Columns columns = columns_of(blocks, n);
+  const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
+  require(n_threads >= 1, "n_threads must be positive");
+  require(multiplicities.ndim() == 1 && multiplicities.size() == n, "there must be one multiplicity for each row");
+  const std::int64_t* multiplicity = multiplicities.data();
+  const auto n_bits = static_cast<int>(std::min<std::size_t>(tables.size(), kTopBit + 1));
+  require(std::all_of(multiplicity, multiplicity + n,
+                      [=](std::int64_t c) {
+                        return c >= 0 && c < std::int64_t{1} << 47 && (n_bits > kTopBit || c >> n_bits == 0);
+                      }),
+          "a multiplicity is negative, or has no table");
+  const std::vector<PoissonTable> poisson = poisson_tables(tables);
+  const ReplicateCounts counts = counts_in(out, begin, end, itemsets.size);
+  const Monitor monitor = python_monitor(callback);
+  const py::gil_scoped_release release;
+  resample_patterns(columns, n, itemsets, {seed, table, multiplicity, poisson.data()}, counts, n_threads, monitor);
 }
 
 using FourWords = std::array<std::uint32_t, 4>;
@@ -66,6 +108,10 @@ void bind_resample(py::module_& module) {
              py::arg("offsets").noconvert(), py::arg("distribution"), py::arg("seed"), py::arg("table"),
              py::arg("first_row"), py::arg("begin"), py::arg("end"), py::arg("out").noconvert(), py::arg("n_threads"),
              py::arg("monitor"));
+  module.def("resample_patterns", &resample_distinct_rows, py::arg("blocks"), py::arg("n"),
+             py::arg("multiplicities").noconvert(), py::arg("items").noconvert(), py::arg("offsets").noconvert(),
+             py::arg("tables"), py::arg("seed"), py::arg("table"), py::arg("begin"), py::arg("end"),
+             py::arg("out").noconvert(), py::arg("n_threads"), py::arg("monitor"));
   // The parts of the generator one by one, for known-answer tests.
   module.def("threefry4x32", &threefry_rounds, py::arg("counter"), py::arg("key"), py::arg("rounds"));
   module.def("outcomes", &outcomes, py::arg("distribution"));

@@ -38,4 +38,18 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
 constexpr std::int64_t kIncidenceBytes = std::int64_t{48} << 20;
 constexpr std::int64_t kMaxItemsetsPerChunk = 1 << 15;
 
+// Calls body(slice, number of its first itemset, monitor) for `size` itemsets after another.
+template <class Body>
+void for_slices(const Itemsets& itemsets, std::int64_t size, const Monitor& monitor, const Body& body) {
+  for (std::int64_t s = 0; s < itemsets.size; s += size) {
+    const std::int64_t n = std::min(size, itemsets.size - s);
+    std::vector<std::int64_t> offsets(itemsets.offsets + s, itemsets.offsets + s + n + 1);
+    for (std::int64_t& offset : offsets) offset -= itemsets.offsets[s];
+    const Monitor part = [&](std::int64_t done, std::int64_t total) {
+      if (monitor) monitor(s * 1000 + n * 1000 / total * done, itemsets.size * 1000);
+    };
+    body(Itemsets{itemsets.items + itemsets.offsets[s], offsets.data(), n}, s, part);
+  }
+}
+
 }  // namespace askew

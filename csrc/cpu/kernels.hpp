@@ -7,6 +7,7 @@
 
 #include "core/bits.hpp"
 #include "core/itemsets.hpp"
+#include "core/pattern_weights.hpp"
 #include "core/weights.hpp"
 #include "cpu/parallel.hpp"
 
@@ -50,10 +51,26 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
 void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t* out, int n_threads,
            const Monitor& monitor);
 
-// Adds to out[s * stride + r - begin] the weight of the instances that contain itemset s in replicate r, begin ≤ r <
-// end.
+// Counts of itemsets in the replicates begin ≤ r < end: that of itemset s is counts[s * stride + r - begin].
+struct ReplicateCounts {
+  std::int64_t* counts;
+  std::int64_t stride;
+  std::int64_t begin, end;
+};
+
+// Adds to `out` the weight of the instances that contain each itemset.
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
-              int n_threads, const Monitor& monitor);
+              std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor);
+
+// The same for a table of distinct rows, each of which stands for as many instances as its multiplicity says.
+struct PatternDraws {
+  std::uint64_t seed;
+  std::uint32_t table;
+  const std::int64_t* multiplicities;
+  const PoissonTable* tables;  // of Poisson(1), Poisson(2), Poisson(4) … as far as the multiplicities need them
+};
+
+void resample_patterns(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const PatternDraws& draws,
+                       const ReplicateCounts& out, int n_threads, const Monitor& monitor);
 
 }  // namespace askew

@@ -13,13 +13,6 @@ constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
 
-// The counts of some itemsets in some replicates, and where to put them.
-struct Output {
-  std::int64_t* counts;  // of replicate `begin`
-  std::int64_t stride;   // from itemset to itemset
-  std::int64_t begin, end;
-};
-
 // Sums of one thread, for one block of replicates at a time.
 class ThreadSums {
  public:
@@ -34,7 +27,7 @@ class ThreadSums {
   }
 
   // Aims the sums at the replicates of a block. `mutex` guards their counts.
-  const Accumulators& aim(const Output& out, std::int64_t block, std::mutex& mutex) {
+  const Accumulators& aim(const ReplicateCounts& out, std::int64_t block, std::mutex& mutex) {
     out_ = out;
     first_ = block * kBlockReplicates;
     mutex_ = &mutex;
@@ -72,14 +65,14 @@ class ThreadSums {
   std::vector<std::uint8_t> sum8_;
   std::vector<std::uint16_t> sum16_, flushes_;
   Accumulators view_{};
-  Output out_{};
+  ReplicateCounts out_{};
   std::int64_t first_ = 0;  // replicate of the block
   std::mutex* mutex_ = nullptr;
 };
 
 // Resamples itemsets that are few enough for the sums of all threads to fit kSumBytes.
 void resample_some(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                   std::uint64_t first_row, const Output& out, int n_threads, const Monitor& monitor) {
+                   std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const int largest_weight = draws.distribution->n_outcomes - 1;
   const int rows_per_flush = 255 / largest_weight;
@@ -124,21 +117,14 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
 }  // namespace
 
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, std::uint32_t begin, std::uint32_t end, std::int64_t* out, std::int64_t stride,
-              int n_threads, const Monitor& monitor) {
-  if (begin == end) return;
-  const std::int64_t step =
-      std::clamp<std::int64_t>(kSumBytes / (kBytesPerItemset * n_threads), 1024, kMaxItemsetsPerChunk);
-  for (std::int64_t s = 0; s < itemsets.size; s += step) {
-    const std::int64_t size = std::min(step, itemsets.size - s);
-    std::vector<std::int64_t> offsets(itemsets.offsets + s, itemsets.offsets + s + size + 1);
-    for (std::int64_t& offset : offsets) offset -= itemsets.offsets[s];
-    const Itemsets some{itemsets.items + itemsets.offsets[s], offsets.data(), size};
-    const Monitor part = [&](std::int64_t done, std::int64_t total) {
-      if (monitor) monitor(s * 1000 + size * 1000 / total * done, itemsets.size * 1000);
-    };
-    resample_some(columns, n, some, draws, first_row, {out + s * stride, stride, begin, end}, n_threads, part);
-  }
+              std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
+  if (out.begin == out.end) return;
+  const std::int64_t fitting = kSumBytes / (kBytesPerItemset * n_threads);
+  for_slices(itemsets, std::clamp<std::int64_t>(fitting, 1024, kMaxItemsetsPerChunk), monitor,
+             [&](const Itemsets& some, std::int64_t s, const Monitor& part) {
+               const ReplicateCounts counts{out.counts + s * out.stride, out.stride, out.begin, out.end};
+               resample_some(columns, n, some, draws, first_row, counts, n_threads, part);
+             });
 }
 
 }  // namespace askew

@@ -71,6 +71,9 @@ struct SimdKernels {
   // kBlockReplicates and so on, in the order of lane_of.
   void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
                      const Accumulators& sums);
+  // The uniforms of draw `draw` of a pattern in the replicates of a block (core/pattern_weights.hpp), in their order.
+  void (*uniforms)(const ThreefryKey& key, std::uint64_t pattern, std::uint32_t draw, std::uint32_t block,
+                   std::uint32_t* out);
 };
 
 // Where in a block's sums replicate 0 ≤ `replicate` < kBlockReplicates stands: the order in which 16-bit halves of the

@@ -42,7 +42,7 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 // clang-format on
 
 constexpr SimdKernels kKernels = {
-    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, transpose, pack_rows, accumulate};
+    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, transpose, pack_rows, accumulate, uniforms};
 
 }  // namespace
 

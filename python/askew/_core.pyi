@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from askew.engine.protocol import Int32, Int64, Monitor, UInt8, Words
+from askew.engine.protocol import Int32, Int64, Monitor, UInt8, UInt32, Words
 
 def simd_level() -> str: ...
 def simd_levels() -> list[str]: ...
@@ -28,6 +28,21 @@ def resample(
     seed: int,
     table: int,
     first_row: int,
+    begin: int,
+    end: int,
+    out: Int64,
+    n_threads: int,
+    monitor: Monitor | None,
+) -> None: ...
+def resample_patterns(
+    blocks: list[Words],
+    n: int,
+    multiplicities: Int64,
+    items: Int32,
+    offsets: Int64,
+    tables: Sequence[tuple[int, UInt32]],
+    seed: int,
+    table: int,
     begin: int,
     end: int,
     out: Int64,

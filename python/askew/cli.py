@@ -25,10 +25,10 @@ from askew import __version__
 from askew.annotations import Annotations
 from askew.audit import audit
 from askew.conventions import NAMED
+from askew.counting import WEIGHTS
 from askew.datasets import load_compas
 from askew.engine import show_config
 from askew.engine.choice import BACKENDS
-from askew.engine.weights import DISTRIBUTIONS
 from askew.errors import AskewError, AskewWarning, InputError
 from askew.interop import align_by_id, read_table
 from askew.intervals import METHODS
@@ -439,9 +439,7 @@ def _add_audit(commands: Any) -> None:
         default="both",
         help="tables that the replicates vary (default: %(default)s)",
     )
-    _add_option(
-        intervals, "--weights", "weights", "Poisson(1) from 16-bit or 32-bit uniforms", choices=tuple(DISTRIBUTIONS)
-    )
+    _add_option(intervals, "--weights", "weights", "Poisson weights of instances, or of distinct rows", choices=WEIGHTS)
 
     running = parser.add_argument_group("running")
     _add_option(running, "--backend", "backend", "what counts", choices=("auto", *BACKENDS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from askew.engine import Draws, Engine, Monitor, choose, threads
 from askew.engine.weights import DISTRIBUTIONS
 from askew.errors import InputError
 from askew.layout import Layout
+from askew.patterns import PatternTable, pattern_table
 from askew.progress import ProgressLike, progress_monitor
 from askew.randomness import RNG, seed_of
 from askew.sets import AttributeSets
 
 TABLES = {"train": 0, "test": 1}
+#: Of instances, and of distinct rows.
+WEIGHTS = (*DISTRIBUTIONS, "poisson-patterns")
 MAX_REPLICATES = 2**31 - 1
 DEFAULT_MEMORY = 2**30
 MIN_MEMORY = 2**28
@@ -52,8 +55,10 @@ def count(
         Predictions for the same instances: adds the three views that need them.
     n_resamples : int, default 0
         Number of bootstrap replicates B.
-    weights : {"poisson", "poisson32"}
-        Poisson(1) weights, from 16-bit or 32-bit uniforms.
+    weights : {"poisson", "poisson32", "poisson-patterns"}
+        Poisson(1) weights of instances, from 16-bit or 32-bit uniforms, or Poisson(c) weights of the distinct rows that
+        c instances share: other replicates of the same distribution, and faster where rows repeat often. These need the
+        whole table at once.
     rng : int, numpy Generator, SeedSequence or None
         Seed of the weights: a whole number in [0, 2**64) is taken as it is. None: a fresh one, kept in
         ``resampling.seed``.
@@ -74,7 +79,8 @@ def count(
     Raises
     ------
     InputError
-        An argument out of range; the counts would take more than `max_memory`; `pred` of other instances.
+        An argument out of range; the counts would take more than `max_memory`; `pred` of other instances; a part of
+        a table (`first_row`) with weights of patterns.
 
     Examples
     --------
@@ -96,6 +102,8 @@ def count(
     check_memory(max_memory)
     n_resamples, max_memory = int(n_resamples), int(max_memory)
     first_row = check_whole("first_row", first_row, 0)
+    if first_row and weights == "poisson-patterns":
+        raise InputError("weights='poisson-patterns' needs the whole table at once: first_row must be 0")
     plan = CountingPlan.of(annotations, pred, table)
     needed = (plan.bytes_per_replicate * (1 + n_resamples) + plan.bytes_per_set) * len(sets) + KERNEL_BYTES
     if needed > max_memory:
@@ -107,16 +115,17 @@ def count(
         )
     seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
     resampling = Resampling(weights, seed, plan.table, n_resamples)
+    engine, n_threads = choose(backend), threads(n_threads)
+    if n_resamples:
+        plan = plan.prepared_for(weights, engine, n_threads)
     with progress_monitor(progress) as monitor:
-        return plan.run(
-            sets, resampling, range(n_resamples), choose(backend), threads(n_threads), monitor, first_row=first_row
-        )
+        return plan.run(sets, resampling, range(n_resamples), engine, n_threads, monitor, first_row=first_row)
 
 
 def check_resampling(n_resamples: int, weights: str) -> None:
     """Raise `InputError` for a number of replicates or a kind of weights that cannot be."""
     check_whole("n_resamples", n_resamples, 0, MAX_REPLICATES)
-    check_choice("weights", weights, DISTRIBUTIONS)
+    check_choice("weights", weights, WEIGHTS)
 
 
 def check_memory(max_memory: int) -> None:
@@ -131,6 +140,7 @@ class CountingPlan:
     annotations: Annotations
     pred: Annotations | None
     table: str
+    patterns: PatternTable | None = None
 
     @classmethod
     def of(cls, annotations: Annotations, pred: Annotations | None, table: str | None) -> CountingPlan:
@@ -141,6 +151,13 @@ class CountingPlan:
         if pred is not None:
             annotations.check_same_instances(pred, "test and pred")
         return cls(annotations, pred, table)
+
+    def prepared_for(self, weights: str, engine: Engine, n_threads: int) -> CountingPlan:
+        """The plan with what these weights need to know of the table."""
+        if weights != "poisson-patterns":
+            return self
+        columns = Layout(self.annotations, self.pred).columns
+        return replace(self, patterns=pattern_table(columns, self.annotations.n, engine, n_threads))
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -188,7 +205,14 @@ class CountingPlan:
         if len(replicates):
             draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row)
             out = buffer.T[int(sample) :]
-            engine.resample(layout.columns, self.annotations.n, itemsets, draws, replicates, out, n_threads, monitor)
+            if self.patterns is None:
+                n = self.annotations.n
+                engine.resample(layout.columns, n, itemsets, draws, replicates, out, n_threads, monitor)
+            else:
+                columns, multiplicities = self.patterns
+                engine.resample_patterns(
+                    [columns], multiplicities, itemsets, draws, replicates, out, n_threads, monitor
+                )
         if monitor is not None:
             monitor(1, 1)
         rows = ((first_row, first_row + self.annotations.n),)

@@ -154,7 +154,7 @@ class Counts:
         Raises
         ------
         InputError
-            The rows overlap; sets, groups, weights, seed, table or replicates differ.
+            The rows overlap; sets, groups, weights, seed, table or replicates differ; weights of distinct rows.
         """
         if not isinstance(other, Counts):
             return NotImplemented
@@ -166,6 +166,11 @@ class Counts:
         ]:
             if mine != theirs:
                 raise InputError(f"these counts cannot be added: their {what} differ ({mine} and {theirs})")
+        if self.resampling.n_resamples and self.resampling.weights == "poisson-patterns":
+            raise InputError(
+                "these counts cannot be added: weights of distinct rows are drawn for a whole table. "
+                "Take weights='poisson'"
+            )
         rows: list[tuple[int, int]] = []
         for begin, end in sorted(self.rows + other.rows):
             if rows and begin < rows[-1][1]:

@@ -88,9 +88,18 @@ class Pass:
         """The pass, or `InputError` if the tables do not belong together."""
         if train is not None and test is not None:
             train.check_same_names(test, "train and test")
+
+        def plan(name: str, annotations: Annotations | None, predictions: Annotations | None) -> CountingPlan | None:
+            if annotations is None:
+                return None
+            made = CountingPlan.of(annotations, predictions, name)
+            if not options.n_resamples or name not in options.resample:
+                return made
+            return made.prepared_for(options.weights, options.engine, options.chosen_threads)
+
         return cls(
-            None if train is None else CountingPlan.of(train, None, "train"),
-            None if test is None else CountingPlan.of(test, pred, "test"),
+            plan("train", train, None),
+            plan("test", test, pred),
             options,
             seed_of(options.rng) if options.n_resamples else 0,
         )._checked()

@@ -45,8 +45,9 @@ TEXT = """\
         Kind of interval.
     resample : {"train", "test"} or both, default ("train", "test")
         Which tables the replicates vary. Test and predictions always share one resample.
-    weights : {"poisson", "poisson32"}, default "poisson"
-        Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms.
+    weights : {"poisson", "poisson32", "poisson-patterns"}, default "poisson"
+        Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms; or of each distinct row that c
+        instances share: Poisson(c), other replicates of the same distribution, and faster where rows repeat often.
     rng : int, numpy Generator, SeedSequence or None, default None
         Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh
         seed, which ``run.seed`` tells.

@@ -121,3 +121,16 @@ struct WeightGenerator {
     }
   }
 };
+
+void uniforms(const ThreefryKey& key, std::uint64_t pattern, std::uint32_t draw, std::uint32_t block,
+              std::uint32_t* out) {
+  constexpr std::uint32_t kCounters = kBlockReplicates / 4, kLanes = kVectorBytes / 4;
+  const Lanes zero = {};
+  const Lanes low = zero + static_cast<std::uint32_t>(pattern), high = zero + static_cast<std::uint32_t>(pattern >> 32);
+  for (std::uint32_t l = 0; l < kCounters; l += kLanes) {
+    const Lanes counter = lane_numbers() + (block * kCounters + l);
+    const Threefry4<Lanes> x = threefry4x32<kThreefryRounds>(Threefry4<Lanes>{{low, high, counter, zero + draw}}, key);
+    for (std::uint32_t lane = 0; lane < kLanes; ++lane)
+      for (std::uint32_t i = 0; i < 4; ++i) out[4 * (l + lane) + i] = x.word[i][lane];
+  }
+}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from askew import _core
+from askew.engine.pattern_weights import poisson_tables
 from askew.engine.protocol import Draws, Int32, Int64, Itemsets, MiningTable, Monitor, TooManySets, UInt8, Words
 from askew.errors import InputError
 
@@ -74,6 +75,33 @@ class NativeEngine:
             draws.seed,
             draws.table,
             draws.first_row,
+            replicates.start,
+            replicates.stop,
+            out,
+            n_threads,
+            monitor,
+        )
+
+    def resample_patterns(
+        self,
+        columns: Sequence[Words],
+        multiplicities: Int64,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        _core.resample_patterns(
+            list(columns),
+            len(multiplicities),
+            multiplicities,
+            itemsets.items,
+            itemsets.offsets,
+            poisson_tables(int(multiplicities.max(initial=0))),
+            draws.seed,
+            draws.table,
             replicates.start,
             replicates.stop,
             out,

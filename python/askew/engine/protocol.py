@@ -1,4 +1,4 @@
-"""The five kernels that every backend provides, on packed columns of bits.
+"""The kernels that every backend provides, on packed columns of bits.
 
 A *packed column* is a row of a C-contiguous ``uint64`` array of shape ``(n_columns, n_words)``: bit ``i % 64`` of word
 ``i // 64`` is instance ``i`` (little-endian bit order), ``n_words`` is a multiple of 8 (512 bits, see `words_for`), and
@@ -23,6 +23,7 @@ Words = npt.NDArray[np.uint64]
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 UInt8 = npt.NDArray[np.uint8]
+UInt32 = npt.NDArray[np.uint32]
 #: Called now and then from the calling thread with (work done, work in all); an exception it raises stops the kernel.
 Monitor = Callable[[int, int], None]
 
@@ -71,7 +72,7 @@ class Draws(NamedTuple):
 
 
 class Engine(Protocol):
-    """A backend: five kernels."""
+    """A backend: pack, patterns, mine, count and resample."""
 
     name: str
 
@@ -126,5 +127,22 @@ class Engine(Protocol):
         """Add the counts under the weights of the given replicates to `out`.
 
         `out` has shape (len(replicates), S); the replicates of an itemset lie side by side: ``out.strides[0] == 8``.
+        """
+        ...
+
+    def resample_patterns(
+        self,
+        columns: Sequence[Words],
+        multiplicities: Int64,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        """As `resample`, for a table of distinct rows of the given multiplicities: see `engine.pattern_weights`.
+
+        ``draws.distribution`` and ``draws.first_row`` have no meaning here: the rows are a whole table.
         """
         ...

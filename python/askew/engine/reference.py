@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from askew.engine.pattern_weights import pattern_weights
 from askew.engine.protocol import (
     Draws,
     Int32,
@@ -133,6 +134,20 @@ class ReferenceEngine:
             out += (drawn.astype(np.float64).T @ members.astype(np.float64).T).astype(np.int64)
             if monitor is not None:
                 monitor(end, n)
+
+    def resample_patterns(
+        self,
+        columns: Sequence[Words],
+        multiplicities: Int64,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        members = _members(_unpack(_stack(columns), 0, len(multiplicities)), itemsets)
+        out += pattern_weights(draws.seed, draws.table, multiplicities, replicates).T @ members.T.astype(np.int64)
 
 
 def _as_words(packed: UInt8) -> Words:
