@@ -19,7 +19,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
 # The tests that reach every line of csrc: what the SIMD and sanitizer sessions repeat.
-KERNEL_TESTS = ["tests/test_kernels.py", "tests/test_weights.py", "tests/test_pattern_weights.py", "tests/test_counts.py"]
+KERNEL_TESTS = [f"tests/test_{name}.py" for name in ("kernels", "weights", "pattern_weights", "counts", "summary")]
 # The package's doctests are run where it is installed, not in the source folder, which has no extension.
 ALL_TESTS = ["tests", "--pyargs", "askew"]
 

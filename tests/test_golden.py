@@ -52,8 +52,8 @@ def test_coco_development_set_of_zhao_et_al_2017(column: str, value: float, n_am
         co = np.array([[[int(number), denominator - int(number)] for number in men]], np.int64)
         return View(co, co.sum(axis=2), co.sum(axis=1), co.sum(axis=(1, 2)))
 
-    cells = metrics.mals_cells(counts("training_ratio"), counts(column), signed=True)
-    totals = metrics.totals(cells, undefined_is_zero=True)
+    cells = metrics.cells(metrics.mals_difference(counts("training_ratio"), counts(column), signed=True))
+    totals = metrics.totals(cells)
     np.testing.assert_allclose(metrics.mean_over_sets(totals, len(rows)), [value], rtol=1e-11)
     assert (np.abs(cells.delta) > 0.05).sum() == n_amplified
 

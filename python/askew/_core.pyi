@@ -1,6 +1,12 @@
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from askew.engine.protocol import Int32, Int64, Monitor, UInt8, UInt32, Words
+
+Int8 = npt.NDArray[np.int8]
+Float64 = npt.NDArray[np.float64]
 
 def simd_level() -> str: ...
 def simd_levels() -> list[str]: ...
@@ -49,6 +55,15 @@ def resample_patterns(
     n_threads: int,
     monitor: Monitor | None,
 ) -> None: ...
+def summarize(
+    predicted: tuple[Int64, Int64],
+    baseline: tuple[Int64, Int64],
+    only_above_uniform: bool,
+    sign: Int8 | None,
+    n_rows: int,
+    shift: float,
+    n_threads: int,
+) -> tuple[Float64, Float64, Float64]: ...
 def threefry4x32(counter: Sequence[int], key: Sequence[int], rounds: int) -> list[int]: ...
 def outcomes(distribution: str) -> list[int]: ...
 def row_weight(distribution: str, seed: int, table: int, row: int, replicate: int) -> int: ...

@@ -330,7 +330,7 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
     for _, tables in work.tiles(sets):
         assert tables.train is not None
         truth = tables.train.truth
-        bias = metrics.bias_score(truth)
+        bias = metrics.bias_score(truth).value
         low, high = confidence_interval(bias[0], bias[1:], chosen.method, chosen.confidence_level)
         for name, values in [("count", truth.co_set_group[0]), ("bias", bias[0]), ("low", low), ("high", high)]:
             columns[name].append(values.ravel())

@@ -22,8 +22,8 @@ from askew.conventions import Convention
 from askew.counting import KERNEL_BYTES, CountingPlan
 from askew.counts import Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
-from askew.intervals import confidence_interval, standard_error
-from askew.metrics import Cells, Totals
+from askew.intervals import confidence_interval
+from askew.metrics import Difference, Totals
 from askew.options import Options
 from askew.progress import part_of, progress_monitor
 from askew.randomness import seed_of
@@ -48,21 +48,21 @@ class Metric:
     signed: bool
     baseline: str = "train"  # of the directional families
 
-    def cells(self, train: View, test: Counts, part: slice, convention: Convention) -> Cells:
+    def difference(self, train: View, test: Counts, part: slice, convention: Convention) -> Difference:
         """The metric's formula on the counts of some sets."""
         if self.family == "mals":
-            return metrics.mals_cells(train, _part(test.prediction, part), signed=self.signed)
+            return metrics.mals_difference(train, _part(test.prediction, part), signed=self.signed)
         baseline = train if self.baseline == "train" else _part(test.truth, part)
         if self.family == "group->attribute":
-            terms = metrics.set_given_group(baseline), metrics.set_given_group(_part(test.predicted_attributes, part))
+            terms = metrics.set_given_group(_part(test.predicted_attributes, part)), metrics.set_given_group(baseline)
         else:
-            terms = metrics.group_given_set(baseline), metrics.group_given_set(_part(test.predicted_groups, part))
-        sign = np.ones(1, np.int8)
-        if self.signed:
-            sign = metrics.correlation_sign(train)
-            if convention.tie == "uncorrelated":
-                sign = np.where(sign > 0, 1, -1).astype(np.int8)
-        return metrics.directional_cells(*terms, sign, signed=self.signed)
+            terms = metrics.group_given_set(_part(test.predicted_groups, part)), metrics.group_given_set(baseline)
+        if not self.signed:
+            return metrics.directional_difference(*terms, None)
+        sign = metrics.correlation_sign(train)
+        if convention.tie == "uncorrelated":
+            sign = np.where(sign > 0, 1, -1).astype(np.int8)
+        return metrics.directional_difference(*terms, sign)
 
 
 class Tables(NamedTuple):
@@ -228,7 +228,7 @@ def evaluate(
             low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
             if low < high:
                 part = slice(low - tile.start, high - tile.start)
-                sums[metric.name].add(metric.cells(_part(train_view, part), tables.test, part, convention))
+                sums[metric.name].add(metric.difference(_part(train_view, part), tables.test, part, convention))
                 sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
         del tables, train_view  # before the next tile is counted
     run = work.run()
@@ -248,22 +248,19 @@ class _Sums:
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
-    def add(self, cells: Cells) -> None:
-        # what depends only on a table that is not resampled has one row, which stands for all replicates
-        cells = metrics.with_rows(cells, 1 + self.options.n_resamples)
-        in_mals = self.metric.family == "mals"
-        new = metrics.totals(cells, undefined_is_zero=in_mals and self.convention.undefined_mals == "zero")
+    def add(self, difference: Difference) -> None:
+        summary = self.options.engine.summarize(difference, 1 + self.options.n_resamples, self.options.chosen_threads)
+        new = summary.totals
+        if self.metric.family == "mals" and self.convention.undefined_mals == "zero":
+            new = metrics.undefined_as_zero(new, summary.spread.size)
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
-        # copies: a view of the sample's row would keep the replicates alive
-        baseline, predicted, delta = (array[0].copy() for array in cells[:3])
-        replicates = cells.delta[1:]
-        interval = confidence_interval(delta, replicates, self.options.method, self.options.confidence_level)
-        self.per_cell.append((baseline, predicted, delta, *interval))
-        if not self.metric.signed and len(replicates):
+        delta = summary.delta[0].copy()  # a view would keep the replicates alive
+        interval = confidence_interval(delta, summary.delta[1:], self.options.method, self.options.confidence_level)
+        self.per_cell.append((summary.baseline, summary.predicted, delta, *interval))
+        if not self.metric.signed and self.options.n_resamples:
             # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
-            spread = standard_error(cells.predicted[1:] - cells.baseline[1:] if in_mals else replicates)
-            enters = cells.indicator[0] & ~np.isnan(spread) & ~np.isnan(delta)
-            self.noise += float(np.sum(spread, where=enters)) * math.sqrt(2 / math.pi)
+            enters = summary.indicator & ~np.isnan(summary.spread) & ~np.isnan(delta)
+            self.noise += float(np.sum(summary.spread, where=enters)) * math.sqrt(2 / math.pi)
 
     @property
     def values(self) -> Floats:

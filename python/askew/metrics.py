@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Signs = npt.NDArray[np.int8]
 
 
 class JointCounts(Protocol):
@@ -36,41 +37,68 @@ class JointCounts(Protocol):
     def n(self) -> Ints: ...
 
 
-def divide(numerator: Ints, denominator: Ints) -> Floats:
-    """Quotient, NaN where the denominator is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(numerator, denominator)
+class Ratio(NamedTuple):
+    """A probability as two counts, of shapes that broadcast to (R, |M|, |G|). 0 / 0 is undefined."""
+
+    numerator: Ints
+    denominator: Ints
+
+    @property
+    def value(self) -> Floats:
+        """The quotient, NaN where undefined."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.divide(self.numerator, self.denominator)
 
 
-def bias_score(counts: JointCounts) -> Floats:
+def bias_score(counts: JointCounts) -> Ratio:
     """bias(m, g) = co(m, g) / Σ_g' co(m, g')   [1]_."""
-    return divide(counts.co_set_group, counts.co_set_group.sum(axis=2, keepdims=True))
+    return Ratio(counts.co_set_group, counts.co_set_group.sum(axis=2, keepdims=True))
 
 
-def group_given_set(counts: JointCounts) -> Floats:
+def group_given_set(counts: JointCounts) -> Ratio:
     """P(g | m) = co(m, g) / co(m)."""
-    return divide(counts.co_set_group, counts.co_set[:, :, None])
+    return Ratio(counts.co_set_group, counts.co_set[:, :, None])
 
 
-def set_given_group(counts: JointCounts) -> Floats:
+def set_given_group(counts: JointCounts) -> Ratio:
     """P(m | g) = co(m, g) / co(g)."""
-    return divide(counts.co_set_group, counts.co_group[:, None, :])
+    return Ratio(counts.co_set_group, counts.co_group[:, None, :])
 
 
-def exceeds_uniform(counts: JointCounts) -> npt.NDArray[np.bool_]:
-    """bias(m, g) > 1/|G|, compared on integers: |G| co(m, g) > Σ_g' co(m, g')."""
-    co = counts.co_set_group
-    above: npt.NDArray[np.bool_] = co * co.shape[2] > co.sum(axis=2, keepdims=True)
-    return above
-
-
-def correlation_sign(counts: JointCounts) -> npt.NDArray[np.int8]:
+def correlation_sign(counts: JointCounts) -> Signs:
     """Sign of P(g, m) − P(g) P(m), on integers: n co(m, g) against co(m) co(g). Positive is y_gm = 1 of [2]_."""
     n, co_set, co_group = counts.n[:, None, None], counts.co_set[:, :, None], counts.co_group[:, None, :]
     if int(counts.n.max()) ** 2 >= 2**63:  # the products would not fit 64 bits: Python's integers do
         n, co_set = n.astype(object), co_set.astype(object)
     together, apart = n * counts.co_set_group, co_set * co_group
     return (together > apart).astype(np.int8) - (together < apart).astype(np.int8)
+
+
+class Difference(NamedTuple):
+    """Δ_gm = predicted − baseline, and what a cell contributes to the value of a metric."""
+
+    predicted: Ratio
+    baseline: Ratio
+    only_above_uniform: bool  # Δ is 0 where the baseline is not above 1/|G|
+    sign: Signs | None  # a cell contributes sign·Δ; |Δ| if None
+
+
+def mals_difference(train: JointCounts, prediction: JointCounts, *, signed: bool) -> Difference:
+    """Δ_gm = 1[bias_train(m, g) > 1/|G|] (bias_pred(m, g) − bias_train(m, g))   [1]_, [3]_.
+
+    The contribution is Δ if `signed` (BA_MALS), else |Δ| (Multi_MALS).
+    """
+    sign = np.ones((1, 1, 1), np.int8) if signed else None
+    return Difference(bias_score(prediction), bias_score(train), only_above_uniform=True, sign=sign)
+
+
+def directional_difference(predicted: Ratio, baseline: Ratio, sign: Signs | None) -> Difference:
+    """Δ_gm = P(m̂ | g) − P(m | g) or P(ĝ | m) − P(g | m)   [2]_, [3]_.
+
+    The contribution is y Δ + (1 − y)(−Δ) with signs (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y =
+    0, and 0 for a cell that contributes nothing.
+    """
+    return Difference(predicted, baseline, only_above_uniform=False, sign=sign)
 
 
 class Cells(NamedTuple):
@@ -83,36 +111,27 @@ class Cells(NamedTuple):
     indicator: npt.NDArray[np.bool_]  # whether the difference of the two terms enters Δ, or 0 does
 
 
-def mals_cells(train: JointCounts, prediction: JointCounts, *, signed: bool) -> Cells:
-    """Δ_gm = 1[bias_train(m, g) > 1/|G|] (bias_pred(m, g) − bias_train(m, g))   [1]_, [3]_.
-
-    The contribution is Δ if `signed` (BA_MALS), else |Δ| (Multi_MALS).
-    """
-    baseline, predicted = bias_score(train), bias_score(prediction)
+def cells(difference: Difference) -> Cells:
+    """The terms of a metric, cell by cell."""
+    numerator, denominator = difference.baseline
+    # bias > 1/|G|, compared on integers
+    above = numerator * numerator.shape[2] > denominator
+    predicted, baseline = difference.predicted.value, difference.baseline.value
     delta = predicted - baseline  # NaN where either is undefined
-    indicator = exceeds_uniform(train)
-    delta[np.broadcast_to(~indicator, delta.shape) & ~np.isnan(delta)] = 0.0
-    return Cells(baseline, predicted, delta, delta if signed else np.abs(delta), indicator)
+    indicator = np.broadcast_to(above if difference.only_above_uniform else np.True_, delta.shape)
+    delta[~indicator & ~np.isnan(delta)] = 0.0
+    contribution = np.abs(delta) if difference.sign is None else difference.sign * delta
+    return Cells(*np.broadcast_arrays(baseline, predicted), *np.broadcast_arrays(delta, contribution, indicator))
 
 
-def directional_cells(baseline: Floats, predicted: Floats, sign: npt.NDArray[np.int8], *, signed: bool) -> Cells:
-    """Δ_gm = P(m̂ | g) − P(m | g) or P(ĝ | m) − P(g | m)   [2]_, [3]_.
-
-    The contribution is y Δ + (1 − y)(−Δ) if `signed` (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y
-    = 0, and 0 for a cell that contributes nothing.
-    """
-    delta = predicted - baseline
-    return Cells(baseline, predicted, delta, sign * delta if signed else np.abs(delta), np.ones_like(delta, bool))
-
-
-def with_rows(cells: Cells, n_rows: int) -> Cells:
+def with_rows(of: Cells, n_rows: int) -> Cells:
     """The cells with each array seen as `n_rows` long: one row stands for all."""
 
     def view(array: Floats) -> Floats:
         return np.broadcast_to(array, (n_rows, *array.shape[1:]))
 
-    indicator = np.broadcast_to(cells.indicator, (n_rows, *cells.indicator.shape[1:]))
-    return Cells(view(cells.baseline), view(cells.predicted), view(cells.delta), view(cells.contribution), indicator)
+    indicator = np.broadcast_to(of.indicator, (n_rows, *of.indicator.shape[1:]))
+    return Cells(view(of.baseline), view(of.predicted), view(of.delta), view(of.contribution), indicator)
 
 
 class Totals(NamedTuple):
@@ -125,22 +144,22 @@ class Totals(NamedTuple):
     squares: Floats  # Σ (Δ − mean)²
 
 
-def totals(cells: Cells, *, undefined_is_zero: bool) -> Totals:
-    """Sums over the cells of each replicate.
-
-    An undefined cell contributes nothing and is not counted in `n_contributions`; in the variance it stands as 0 if
-    `undefined_is_zero`, and is left out otherwise.
-    """
-    defined = ~np.isnan(cells.delta)
-    n_defined = defined.sum(axis=(1, 2), dtype=np.int64)
-    contribution = np.where(defined, cells.contribution, 0.0).sum(axis=(1, 2))
-    delta = np.where(defined, cells.delta, 0.0)
-    n = np.full_like(n_defined, delta[0].size) if undefined_is_zero else n_defined
+def totals(of: Cells) -> Totals:
+    """Sums over the cells of each replicate. An undefined cell contributes nothing, and is not counted."""
+    defined = ~np.isnan(of.delta)
+    n = defined.sum(axis=(1, 2), dtype=np.int64)
+    contribution = np.where(defined, of.contribution, 0.0).sum(axis=(1, 2))
+    delta = np.where(defined, of.delta, 0.0)
     mean = delta.sum(axis=(1, 2)) / np.maximum(n, 1)
-    deviation = delta - mean[:, None, None]
-    if not undefined_is_zero:
-        deviation[~defined] = 0.0
-    return Totals(n_defined, contribution, n, mean, np.square(deviation, out=deviation).sum(axis=(1, 2)))
+    deviation = np.where(defined, delta - mean[:, None, None], 0.0)
+    return Totals(n, contribution, n, mean, np.square(deviation).sum(axis=(1, 2)))
+
+
+def undefined_as_zero(sums: Totals, n_cells: int) -> Totals:
+    """The totals if each undefined cell of `n_cells` enters the variance as Δ = 0."""
+    n_undefined = n_cells - sums.n
+    zeros = np.zeros_like(sums.mean)
+    return merge(sums, Totals(0 * sums.n, zeros, n_undefined, zeros, zeros))
 
 
 def merge(a: Totals, b: Totals) -> Totals:

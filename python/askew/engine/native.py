@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from askew import _core
+from askew import _core, metrics
 from askew.engine.pattern_weights import poisson_tables
 from askew.engine.protocol import Draws, Int32, Int64, Itemsets, MiningTable, Monitor, TooManySets, UInt8, Words
 from askew.errors import InputError
+from askew.metrics import Difference, Totals
+from askew.summary import Summary, of_sample
 
 
 class NativeEngine:
@@ -107,4 +109,19 @@ class NativeEngine:
             out,
             n_threads,
             monitor,
+        )
+
+    def summarize(self, difference: Difference, n_rows: int, n_threads: int) -> Summary:
+        sample = metrics.cells(of_sample(difference))
+        defined = sample.delta[~np.isnan(sample.delta)]
+        shift = float(defined.mean()) if defined.size else 0.0  # keeps the sum of squares from cancelling
+        predicted, baseline, only_above_uniform, sign = difference
+        delta, spread, sums = _core.summarize(predicted, baseline, only_above_uniform, sign, n_rows, shift, n_threads)
+        defined_cells, contribution, shifted, squares = sums
+        n = defined_cells.astype(np.int64)
+        step = shifted / np.maximum(n, 1)
+        deviations = np.maximum(squares - shifted * step, 0.0)
+        totals = Totals(n, contribution, n, np.where(n > 0, shift + step, 0.0), deviations)
+        return Summary(
+            sample.baseline[0], sample.predicted[0], sample.indicator[0], np.moveaxis(delta, -1, 0), spread, totals
         )

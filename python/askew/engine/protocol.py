@@ -8,7 +8,8 @@ An *itemset* is a conjunction of columns. A list of S itemsets is a pair ``(item
 itemset ``s`` are ``items[offsets[s]:offsets[s + 1]]`` (int32 and int64). The empty itemset is contained in every
 instance. Where a kernel takes several blocks of columns, indices run through them in order, as if they were stacked.
 
-Kernels see integers only: no names, no options of metrics. They validate nothing that Python code above has validated.
+These kernels see integers only: no names, no options of metrics. They validate nothing that Python code above has
+validated. What metrics need of the counts is one more, `Engine.summarize`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from askew.metrics import Difference
+from askew.summary import Summary
 
 Words = npt.NDArray[np.uint64]
 Int64 = npt.NDArray[np.int64]
@@ -145,4 +149,8 @@ class Engine(Protocol):
 
         ``draws.distribution`` and ``draws.first_row`` have no meaning here: the rows are a whole table.
         """
+        ...
+
+    def summarize(self, difference: Difference, n_rows: int, n_threads: int) -> Summary:
+        """As `askew.summary.summarize`, to rounding."""
         ...

@@ -21,6 +21,8 @@ from askew.engine.protocol import (
     words_for,
 )
 from askew.engine.weights import weights
+from askew.metrics import Difference
+from askew.summary import Summary, summarize
 
 _CHUNK_VALUES = 1 << 22  # temporaries of about this many elements
 
@@ -148,6 +150,9 @@ class ReferenceEngine:
     ) -> None:
         members = _members(_unpack(_stack(columns), 0, len(multiplicities)), itemsets)
         out += pattern_weights(draws.seed, draws.table, multiplicities, replicates).T @ members.T.astype(np.int64)
+
+    def summarize(self, difference: Difference, n_rows: int, n_threads: int) -> Summary:
+        return summarize(difference, n_rows)
 
 
 def _as_words(packed: UInt8) -> Words:

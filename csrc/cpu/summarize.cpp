@@ -1,0 +1,99 @@
+// From counts to what the metrics need of their cells: Δ in every replicate, sums over cells, spread over replicates.
+// askew.metrics states it in NumPy.
+#include "cpu/summarize.hpp"
+
+#include <cmath>
+#include <vector>
+
+namespace askew {
+namespace {
+
+constexpr std::int64_t kMaxParts = 16;  // cut by the number of cells alone: no sum depends on the threads
+constexpr std::int64_t kSumsOfParts = std::int64_t{1} << 22;
+
+// numerator / denominator of one cell in all replicates; 0 / 0 is NaN.
+void divide(const CountArray& numerator, const CountArray& denominator, std::int64_t set, std::int64_t group,
+            std::int64_t n_rows, double* out) {
+  const std::int64_t *a = numerator.cell(set, group), *b = denominator.cell(set, group);
+  const std::int64_t step_a = numerator.stride[0], step_b = denominator.stride[0];
+  if (step_a == 0 && step_b == 0)
+    std::fill_n(out, n_rows, static_cast<double>(*a) / static_cast<double>(*b));
+  else if (step_a == 1 && step_b == 1)
+    for (std::int64_t r = 0; r < n_rows; ++r) out[r] = static_cast<double>(a[r]) / static_cast<double>(b[r]);
+  else
+    for (std::int64_t r = 0; r < n_rows; ++r)
+      out[r] = static_cast<double>(a[r * step_a]) / static_cast<double>(b[r * step_b]);
+}
+
+// Sum of f(value) over the values that are not NaN. Several sums side by side, for one alone would wait for each
+// addition.
+template <class Function>
+double sum_of(const double* values, std::int64_t n_values, const Function& f) {
+  constexpr std::int64_t kSums = 8;
+  double sums[kSums] = {};
+  std::int64_t r = 0;
+  for (; r + kSums <= n_values; r += kSums)
+    for (std::int64_t i = 0; i < kSums; ++i) sums[i] += values[r + i] == values[r + i] ? f(values[r + i]) : 0.0;
+  for (; r < n_values; ++r) sums[0] += values[r] == values[r] ? f(values[r]) : 0.0;
+  for (std::int64_t i = 1; i < kSums; ++i) sums[0] += sums[i];
+  return sums[0];
+}
+
+// Standard deviation, ddof 1, of the values that are not NaN; NaN of fewer than two.
+double spread_of(const double* values, std::int64_t n_values) {
+  const double n = sum_of(values, n_values, [](double) { return 1.0; });
+  const double mean = sum_of(values, n_values, [](double value) { return value; }) / n;
+  const double squares = sum_of(values, n_values, [mean](double value) { return (value - mean) * (value - mean); });
+  return n > 1 ? std::sqrt(squares / (n - 1)) : std::nan("");
+}
+
+}  // namespace
+
+void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n_sets, std::int64_t n_groups,
+               double shift, const CellSummary& out, int n_threads, const Monitor& monitor) {
+  const std::int64_t fitting =
+      std::clamp<std::int64_t>(kSumsOfParts / (4 * std::max<std::int64_t>(n_rows, 1)), 1, kMaxParts);
+  const std::int64_t n_parts = std::min(n_sets, fitting);
+  std::vector<std::vector<double>> sums(static_cast<std::size_t>(n_parts));
+  parallel_for(n_parts, n_threads, monitor, [&](std::int64_t part, int thread, Watch& watch) {
+    std::vector<double> predicted(static_cast<std::size_t>(n_rows)), baseline(predicted);
+    std::vector<double>& mine = sums[static_cast<std::size_t>(part)];
+    mine.assign(static_cast<std::size_t>(4 * n_rows), 0.0);
+    double *defined = mine.data(), *contribution = defined + n_rows, *first = contribution + n_rows,
+           *second = first + n_rows;
+    for (std::int64_t s = n_sets * part / n_parts; s < n_sets * (part + 1) / n_parts; ++s)
+      for (std::int64_t g = 0; g < n_groups; ++g) {
+        watch.check(thread);
+        const std::int64_t cell = s * n_groups + g;
+        divide(difference.predicted[0], difference.predicted[1], s, g, n_rows, predicted.data());
+        divide(difference.baseline[0], difference.baseline[1], s, g, n_rows, baseline.data());
+        double* delta = out.delta + cell * n_rows;
+        for (std::int64_t r = 0; r < n_rows; ++r)
+          delta[r] = predicted[static_cast<std::size_t>(r)] - baseline[static_cast<std::size_t>(r)];
+        out.spread[cell] = spread_of(delta + 1, n_rows - 1);
+        if (difference.only_above_uniform) {
+          const CountArray &a = difference.baseline[0], &b = difference.baseline[1];
+          const std::int64_t *numerator = a.cell(s, g), *denominator = b.cell(s, g);
+          for (std::int64_t r = 0; r < n_rows; ++r) {
+            const bool above = n_groups * numerator[r * a.stride[0]] > denominator[r * b.stride[0]];
+            delta[r] = above || delta[r] != delta[r] ? delta[r] : 0.0;
+          }
+        }
+        const std::int8_t* sign = difference.sign == nullptr
+                                      ? nullptr
+                                      : difference.sign + s * difference.sign_stride[1] + g * difference.sign_stride[2];
+        for (std::int64_t r = 0; r < n_rows; ++r) {
+          const bool is_defined = delta[r] == delta[r];
+          const double value = is_defined ? delta[r] : 0.0, shifted = is_defined ? delta[r] - shift : 0.0;
+          defined[r] += is_defined ? 1.0 : 0.0;
+          contribution[r] += sign == nullptr ? std::fabs(value) : sign[r * difference.sign_stride[0]] * value;
+          first[r] += shifted;
+          second[r] += shifted * shifted;
+        }
+      }
+  });
+  for (const std::vector<double>& part : sums)
+    for (std::int64_t i = 0; i < 4 * n_rows; ++i) out.sums[i] += part[static_cast<std::size_t>(i)];
+}
+
+}  // namespace askew

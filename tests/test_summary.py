@@ -1,0 +1,118 @@
+"""What estimates keep of the cells: every engine against the NumPy statement, which is tested against the oracle."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from askew.engine import Engine
+from askew.metrics import Difference, Ratio
+from askew.summary import Summary, summarize
+
+
+def some_counts(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators, a fifth of which are 0, laid out as `Counts` are: replicates side by side."""
+    denominator = rng.integers(0, 1000, shape[::-1]) * (rng.random(shape[::-1]) < 0.8)
+    numerator = (denominator * rng.random(shape[::-1])).astype(np.int64)
+    return numerator.transpose(2, 1, 0), denominator.transpose(2, 1, 0)
+
+
+def close(summary: Summary, expected: Summary) -> None:
+    for name in ("baseline", "predicted", "delta", "spread"):
+        np.testing.assert_allclose(getattr(summary, name), getattr(expected, name), rtol=1e-12, atol=1e-15)
+    assert np.array_equal(summary.indicator, expected.indicator)
+    for name in ("n_contributions", "n"):
+        assert np.array_equal(getattr(summary.totals, name), getattr(expected.totals, name))
+        assert getattr(summary.totals, name).dtype == np.int64
+    for name in ("contribution", "mean", "squares"):
+        np.testing.assert_allclose(
+            getattr(summary.totals, name), getattr(expected.totals, name), rtol=1e-11, atol=1e-13
+        )
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_sets", "q"), [(1, 1, 2), (2, 1, 2), (2, 3, 2), (9, 40, 3), (101, 7, 4), (1500, 20, 2)]
+)
+@pytest.mark.parametrize(("above", "sign"), [*product([False, True], ["none", "ones", "one row", "rows"])])
+def test_engines_agree(n_rows: int, n_sets: int, q: int, above: bool, sign: str, engine: Engine) -> None:
+    rng = np.random.default_rng(n_rows)
+    shape = (n_rows, n_sets, q)
+    signs = {
+        "none": None,
+        "ones": np.ones((1, 1, 1), np.int8),
+        "one row": rng.integers(-1, 2, (1, *shape[1:])).astype(np.int8),
+        "rows": rng.integers(-1, 2, shape).astype(np.int8),
+    }
+    predicted, baseline = some_counts(rng, shape), some_counts(rng, shape)
+    per_set, per_group = baseline[1].max(axis=2, keepdims=True), baseline[1].max(axis=1, keepdims=True)
+    for denominator in (baseline[1], per_set, per_group):
+        for rows in (slice(None), slice(1)):  # with and without replicates of the baseline's table
+            terms = Ratio(*predicted), Ratio(baseline[0][rows], denominator[rows])
+            difference = Difference(*terms, only_above_uniform=above, sign=signs[sign])
+            expected = summarize(difference, n_rows)
+            first = engine.summarize(difference, n_rows, 1)
+            close(first, expected)
+            for n_threads in (2, 5):
+                again = engine.summarize(difference, n_rows, n_threads)
+                assert np.array_equal(again.delta, first.delta, equal_nan=True)
+                assert np.array_equal(again.spread, first.spread, equal_nan=True)
+                for one, other in zip(again.totals, first.totals, strict=True):
+                    assert np.array_equal(one, other)
+
+
+def test_nothing_varies(engine: Engine) -> None:
+    """One row stands for all replicates of every term."""
+    rng = np.random.default_rng(0)
+    terms = Ratio(*some_counts(rng, (1, 5, 2))), Ratio(*some_counts(rng, (1, 5, 2)))
+    difference = Difference(*terms, only_above_uniform=False, sign=None)
+    summary = engine.summarize(difference, 4, 1)
+    close(summary, summarize(difference, 4))
+    assert summary.delta.shape == (4, 5, 2)
+    assert np.nanmax(summary.spread) < 1e-15
+
+
+def test_against_sums_by_hand(engine: Engine) -> None:
+    rng = np.random.default_rng(1)
+    predicted, baseline = some_counts(rng, (50, 30, 2)), some_counts(rng, (50, 30, 2))
+    summary = engine.summarize(Difference(Ratio(*predicted), Ratio(*baseline), True, None), 50, 2)
+    for r in (0, 17, 49):
+        deltas = []
+        for s, g in product(range(30), range(2)):
+            (a, b), (c, d) = (((term[0][r, s, g]), term[1][r, s, g]) for term in (predicted, baseline))
+            if b and d:
+                deltas.append(a / b - c / d if 2 * c > d else 0.0)
+        mean = math.fsum(deltas) / len(deltas)
+        assert summary.totals.n[r] == summary.totals.n_contributions[r] == len(deltas)
+        assert summary.totals.contribution[r] == pytest.approx(math.fsum(map(abs, deltas)), rel=1e-13)
+        assert summary.totals.mean[r] == pytest.approx(mean, rel=1e-12)
+        assert summary.totals.squares[r] == pytest.approx(math.fsum((x - mean) ** 2 for x in deltas), rel=1e-12)
+
+
+def test_every_cell_undefined(engine: Engine) -> None:
+    zeros = np.zeros((3, 4, 2), np.int64)
+    summary = engine.summarize(Difference(Ratio(zeros, zeros), Ratio(zeros, zeros), False, None), 3, 1)
+    assert np.isnan(summary.delta).all()
+    assert np.isnan(summary.spread).all()
+    assert not summary.totals.n.any()
+    assert not summary.totals.contribution.any()
+    assert not summary.totals.squares.any()
+
+
+def test_equal_cells_have_no_variance(engine: Engine) -> None:
+    ones = np.ones((3, 7, 2), np.int64)
+    summary = engine.summarize(Difference(Ratio(ones, 3 * ones), Ratio(ones, 7 * ones), False, None), 3, 1)
+    np.testing.assert_allclose(summary.totals.squares, 0, atol=1e-30)
+
+
+def test_the_compiled_kernel_checks_shapes() -> None:
+    core = pytest.importorskip("askew._core")
+    ones = np.ones((3, 4, 2), np.int64)
+    with pytest.raises(ValueError, match="different shapes"):
+        core.summarize((ones, ones), (ones, ones[:, :3]), False, None, 3, 0.0, 1)
+    with pytest.raises(ValueError, match="different shapes"):
+        core.summarize((ones, ones), (ones, ones), False, None, 4, 0.0, 1)
+    with pytest.raises(ValueError, match="three dimensions"):
+        core.summarize((ones, ones[0]), (ones, ones), False, None, 3, 0.0, 1)
