@@ -217,6 +217,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Every benchmark once, on this checkout: does it run, and roughly how fast. See benchmarks/README.md."""
-    install_native(session, "[test,bench]")
+    install_native(session)
+    session.install("asv>=0.6.4", "virtualenv")  # of the extra "bench", without the peers
     session.run("asv", "machine", "--yes")
     session.run("asv", "run", "--quick", "--dry-run", "--show-stderr", "--python=same", *session.posargs)
