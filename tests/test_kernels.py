@@ -9,6 +9,7 @@ import pytest
 
 from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, words_for
 from askew.engine.reference import ReferenceEngine
+from askew.engine.weights import weights
 
 REFERENCE = ReferenceEngine()
 SHAPES = [(0, 3), (1, 1), (63, 2), (64, 5), (65, 1), (511, 7), (512, 64), (513, 70), (1025, 9), (20_000, 12)]
@@ -240,3 +241,18 @@ def test_monitor_hears_of_progress_and_can_stop(engine: Engine, n_threads: int) 
         engine.resample(columns, 200_000, sets, Draws("poisson", 5, 0, 0), range(20_000), counts.T, n_threads, stop)
     assert len(heard) == 1
     assert 0 <= heard[0][0] <= heard[0][1]
+
+
+def test_probes(engine: Engine) -> None:
+    """What benchmarks measure as the processor's limits is work that was done."""
+    if engine.name != "native":
+        pytest.skip("only the compiled engine has probes")
+    from askew import _core
+
+    words = np.random.default_rng(0).integers(0, 2**64, 1000, dtype=np.uint64)
+    assert _core.probe_read(words, 2) == np.bitwise_xor.reduce(words)
+    assert _core.probe_count(4096) == 4096 // 8
+    drawn = weights("poisson", 0, 0, np.arange(10, dtype=np.uint64), range(128))
+    assert _core.probe_weights(10) == np.bitwise_or.reduce(drawn, axis=None)
+    assert _core.probe_add(128 * 3) == 3
+    assert _core.probe_random_reads(np.full(512, 7, np.uint64), 11) == 7

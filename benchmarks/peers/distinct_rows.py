@@ -70,7 +70,11 @@ class Patterns(Askew):
         return answer(keys(self.values[first]), multiplicity)
 
     def limit(self, rates: dict[str, float]) -> Limit:
-        return Limit(self.columns.nbytes / rates["dram_bytes"], "reading the packed columns from DRAM; no hashing")
+        read = self.columns.nbytes / rates["dram_bytes"]
+        if len(self.run()[0]) < 2**14:  # their hash table stays in the L2 cache
+            return Limit(read, "reading the packed columns from DRAM; neither transposing nor hashing")
+        look_up = len(self.values) / rates["random_reads"]
+        return Limit(read + look_up, "reading the packed columns from DRAM + one random read of 32 MiB for each row")
 
 
 class PolarsBooleans(Contestant):

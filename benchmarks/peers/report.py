@@ -26,7 +26,7 @@ class Row:
     difference: str | None = None
     failure: str = ""
     limit: Limit | None = None
-    #: Median of the workload's first contestant over this one's, inverted: how many times longer this one takes.
+    #: How many times longer than the workload's first contestant this one takes.
     ratio: float | None = None
 
     @property

@@ -74,6 +74,12 @@ struct SimdKernels {
   // The uniforms of draw `draw` of a pattern in the replicates of a block (core/pattern_weights.hpp), in their order.
   void (*uniforms)(const ThreefryKey& key, std::uint64_t pattern, std::uint32_t draw, std::uint32_t block,
                    std::uint32_t* out);
+
+  // For benchmarks: the parts that the kernels are made of, at the speed of the processor (simd/probe.inl).
+  Word (*probe_read)(const Word* data, std::int64_t n_words);
+  std::int64_t (*probe_count)(const Word* a, const Word* b, std::int64_t n_words, std::int64_t n_repeats);
+  std::uint8_t (*probe_weights)(const Draws& draws, std::int64_t n_rows);
+  void (*probe_add)(const std::uint8_t* weights, std::uint8_t* sum8, std::int64_t n_itemsets, std::int64_t n_repeats);
 };
 
 // Where in a block's sums replicate 0 ≤ `replicate` < kBlockReplicates stands: the order in which 16-bit halves of the

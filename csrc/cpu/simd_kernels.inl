@@ -39,10 +39,21 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 #include "cpu/simd/transpose.inl"
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"
+#include "cpu/simd/probe.inl"
 // clang-format on
 
-constexpr SimdKernels kKernels = {
-    ASKEW_STRING(ASKEW_SIMD_LEVEL), and_count, and_columns, ones_of, transpose, pack_rows, accumulate, uniforms};
+constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
+                                  and_count,
+                                  and_columns,
+                                  ones_of,
+                                  transpose,
+                                  pack_rows,
+                                  accumulate,
+                                  uniforms,
+                                  probe_read,
+                                  probe_count,
+                                  probe_weights,
+                                  probe_add};
 
 }  // namespace
 
