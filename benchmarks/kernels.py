@@ -1,98 +1,146 @@
-"""One benchmark per kernel, on tables of known shape; parameters show growth in rows, sets, replicates and threads."""
+"""One benchmark per kernel and per quantity that it grows with: rows, sets, replicates, density, threads.
+
+While one varies, the others are those of `USUAL`. Names that begin with an underscore are not collected by asv.
+"""
 
 from __future__ import annotations
 
+from itertools import chain, combinations, islice
+from typing import Any
+
 import numpy as np
 
-from askew import AttributeSets
 from askew.datasets import make_annotations
-from askew.engine import Draws, MiningTable, choose, threads
+from askew.engine import Draws, Itemsets, MiningTable, choose, threads
+
+P = 40
+USUAL = {"rows": 100_000, "sets": 1_000, "replicates": 512, "density": 0.1, "threads": 1}
+GROWTH: dict[str, list[Any]] = {
+    "rows": [10_000, 100_000, 1_000_000],
+    "sets": [100, 1_000, 5_000],
+    "replicates": [128, 512, 2_048],
+    "density": [0.02, 0.1, 0.3],
+    "threads": sorted({1, threads()}),
+}
 
 
-class Kernel:
-    """A table of n instances with 40 attributes, about four of them in an instance."""
+class _Kernel:
+    """A table of 40 attributes, from common to rare, and its commonest sets."""
 
     timeout = 300
-    n_threads = threads()
+    params: tuple[list[Any], ...]
+    param_names: tuple[str, ...]
 
-    def setup(self, n: int, *parameters: object) -> None:
+    def __init_subclass__(cls, by: str | None = None) -> None:
+        if by is not None:
+            cls.params, cls.param_names = (GROWTH[by],), (by,)
+
+    def setup(self, value: Any) -> None:
+        chosen = USUAL | {self.param_names[0]: value}
         self.engine = choose("native")
-        self.n = n
-        self.table = make_annotations(n, n_attributes=40, density=0.1, rng=0).test
+        self.n, self.n_threads = chosen["rows"], chosen["threads"]
+        self.table = make_annotations(self.n, n_attributes=P, density=chosen["density"], rng=0).test
         self.columns = [self.table.packed_attributes]
+        sets = chain.from_iterable(combinations(range(P), size) for size in (1, 2, 3))
+        some = list(islice(sets, chosen["sets"]))
+        self.itemsets = Itemsets(np.concatenate(some).astype(np.int32), np.cumsum([0, *map(len, some)], dtype=np.int64))
+        self.counts = np.zeros((len(some), chosen["replicates"]), np.int64)
 
-    def some_itemsets(self, max_size: int, n_sets: int):
-        sets = AttributeSets.subsets(self.table, max_size=max_size)
-        assert len(sets) >= n_sets
-        return sets[:n_sets].itemsets
 
+class _Pack(_Kernel):
+    """Rows of uint8, and rows of column indices, into packed columns. At least: reading n × 40 bytes from memory."""
 
-class Pack(Kernel):
-    """Rows of uint8, and rows of column indices, into packed columns."""
-
-    params = ([10_000, 1_000_000],)
-    param_names = ("rows",)
-
-    def setup(self, n: int) -> None:
-        super().setup(n)
-        self.values = self.table.to_numpy()[0].view(np.uint8)
+    def setup(self, value: Any) -> None:
+        super().setup(value)
+        self.values = np.ascontiguousarray(self.table.to_numpy()[0]).view(np.uint8)
         self.offsets = np.concatenate([[0], np.cumsum(self.values.sum(axis=1, dtype=np.int64))])
         self.indices = np.nonzero(self.values)[1].astype(np.int32)
 
-    def time_rows(self, n: int) -> None:
+    def time_rows(self, value: Any) -> None:
         self.engine.pack(self.values, self.n_threads)
 
-    def time_sparse_rows(self, n: int) -> None:
-        self.engine.pack_sparse(self.offsets, self.indices, 40, self.n_threads)
+    def time_sparse_rows(self, value: Any) -> None:
+        self.engine.pack_sparse(self.offsets, self.indices, P, self.n_threads)
 
 
-class Patterns(Kernel):
-    """Distinct rows."""
-
-    params = ([10_000, 1_000_000],)
-    param_names = ("rows",)
-
-    def time_patterns(self, n: int) -> None:
-        self.engine.patterns(self.table.packed_attributes, n, self.n_threads)
+class PackByRows(_Pack, by="rows"): ...
 
 
-class Mine(Kernel):
-    """All sets of up to three attributes that a thousandth of the instances contain."""
-
-    params = ([10_000, 1_000_000],)
-    param_names = ("rows",)
-
-    def time_mine(self, n: int) -> None:
-        tables = [MiningTable(self.table.packed_attributes, None)]
-        self.engine.mine(tables, max(1, n // 1000), 3, 10**6, self.n_threads, None)
+class PackByDensity(_Pack, by="density"): ...
 
 
-class Count(Kernel):
-    """Instances that contain each set."""
+class PackByThreads(_Pack, by="threads"): ...
 
-    params = ([10_000, 1_000_000], [100, 5_000])
-    param_names = ("rows", "sets")
 
-    def setup(self, n: int, n_sets: int) -> None:
-        super().setup(n)
-        self.itemsets = self.some_itemsets(3, n_sets)
+class _Patterns(_Kernel):
+    """Distinct rows: the denser, the more."""
 
-    def time_count(self, n: int, n_sets: int) -> None:
+    def time_patterns(self, value: Any) -> None:
+        self.engine.patterns(self.columns[0], self.n, self.n_threads)
+
+
+class PatternsByRows(_Patterns, by="rows"): ...
+
+
+class PatternsByDensity(_Patterns, by="density"): ...
+
+
+class PatternsByThreads(_Patterns, by="threads"): ...
+
+
+class _Mine(_Kernel):
+    """All sets of up to three attributes that a thousandth of the instances contain: the denser, the more."""
+
+    def time_mine(self, value: Any) -> None:
+        self.engine.mine([MiningTable(self.columns[0], None)], self.n // 1000, 3, 10**6, self.n_threads, None)
+
+
+class MineByRows(_Mine, by="rows"): ...
+
+
+class MineByDensity(_Mine, by="density"): ...
+
+
+class MineByThreads(_Mine, by="threads"): ...
+
+
+class _Count(_Kernel):
+    """Instances that contain each set, at any density. At least: an AND and a population count for each word."""
+
+    def time_count(self, value: Any) -> None:
         self.engine.count(self.columns, self.n, self.itemsets, self.n_threads, None)
 
 
-class Resample(Kernel):
-    """Counts of sets in bootstrap replicates."""
+class CountByRows(_Count, by="rows"): ...
 
-    params = ([10_000, 200_000], [100, 5_000], [128, 1_024], [1, threads()])
-    param_names = ("rows", "sets", "replicates", "threads")
 
-    def setup(self, n: int, n_sets: int, n_replicates: int, n_threads: int) -> None:
-        super().setup(n)
-        self.itemsets = self.some_itemsets(3, n_sets)
-        self.counts = np.zeros((n_sets, n_replicates), np.int64)
+class CountBySets(_Count, by="sets"): ...
 
-    def time_resample(self, n: int, n_sets: int, n_replicates: int, n_threads: int) -> None:
-        draws = Draws("poisson", 0, 0, 0)
-        replicates = range(n_replicates)
-        self.engine.resample(self.columns, n, self.itemsets, draws, replicates, self.counts.T, n_threads, None)
+
+class CountByThreads(_Count, by="threads"): ...
+
+
+class _Resample(_Kernel):
+    """Counts in bootstrap replicates. At least: a weight for each row and replicate, and an addition for each set of
+    the row."""
+
+    def time_resample(self, value: Any) -> None:
+        draws, replicates = Draws("poisson", 0, 0, 0), range(self.counts.shape[1])
+        self.engine.resample(
+            self.columns, self.n, self.itemsets, draws, replicates, self.counts.T, self.n_threads, None
+        )
+
+
+class ResampleByRows(_Resample, by="rows"): ...
+
+
+class ResampleBySets(_Resample, by="sets"): ...
+
+
+class ResampleByReplicates(_Resample, by="replicates"): ...
+
+
+class ResampleByDensity(_Resample, by="density"): ...
+
+
+class ResampleByThreads(_Resample, by="threads"): ...
