@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.peers.contest import Workload
 from benchmarks.peers.limits import measured_rates
-from benchmarks.peers.report import Row, print_limits, print_table, write_json
+from benchmarks.peers.report import Row, circumstances, print_limits, print_table, write_json
 from benchmarks.peers.worker import Failed, Worker
 from benchmarks.peers.workloads import WORKLOADS
 
 SLOW = 5.0  # seconds; a first run that takes longer is a repetition, otherwise it warms up
-PATIENCE = 20.0  # seconds that a contestant may take for all repetitions of a workload
+PATIENCE = 30.0  # seconds that a contestant may take for all repetitions of a workload
 THREAD_VARIABLES = ("ASKEW_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -99,6 +99,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(arguments.threads)))
+    where = circumstances(arguments.threads, arguments.scale)
+    print(", ".join(f"{name} {value}" for name, value in where.items()))
     rates = None if arguments.no_limits else measured_rates(arguments.threads)
     rows: list[Row] = []
     for name in arguments.workloads:
@@ -107,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         print_table(new)
     print_limits(rows, rates)
     if arguments.json:
-        write_json(arguments.json, rows, rates, arguments)
+        write_json(arguments.json, rows, rates, where)
     missing = [row for row in rows if row.failure.startswith("not installed")]
     broken = [row for row in rows if row.difference or (row.failure and row not in missing)]
     return int(bool(broken or (missing and not arguments.skip_missing)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
@@ -52,11 +51,12 @@ class Row:
 
     @property
     def notes(self) -> str:
+        if self.failure:
+            return self.failure
         done, total = self.contestant.portion
         parts = [f"extrapolated from {done} of {total:,}"] if done < total else []
         parts += [self.contestant.note] if self.contestant.note else []
         parts += [f"ANSWERS DIFFER: {self.difference}"] if self.difference else []
-        parts += [self.failure] if self.failure else []
         return "; ".join(parts)
 
 
@@ -99,15 +99,23 @@ def print_limits(rows: list[Row], rates: dict[str, float] | None) -> None:
             print(f"  {name:42}{times}{row.share:>10.0%} {row.limit.what}")
 
 
-def write_json(path: str, rows: list[Row], rates: dict[str, float] | None, arguments: argparse.Namespace) -> None:
-    report = {
+def circumstances(n_threads: int, scale: float) -> dict[str, Any]:
+    """Where and when, for whoever reads the numbers later."""
+    from askew import _core
+
+    return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "processor": processor(),
-        "simd": simd_level(),
+        "simd": _core.simd_level(),
+        "threads": n_threads,
         "python": platform.python_version(),
-        "threads": arguments.threads,
-        "scale": arguments.scale,
+        "scale": scale,
+    }
+
+
+def write_json(path: str, rows: list[Row], rates: dict[str, float] | None, where: dict[str, Any]) -> None:
+    report = where | {
         "versions": versions_of([row.contestant for row in rows]),
         "rates_per_second": rates,
         "results": [as_dict(row) for row in rows],
@@ -150,9 +158,3 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def simd_level() -> str:
-    from askew import _core
-
-    return _core.simd_level()

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from typing import Any
 
+import askew
 from benchmarks.peers.contest import Contestant
 
 
@@ -83,11 +84,11 @@ class Worker:
 
 
 def versions_of(contestants: list[type[Contestant]]) -> dict[str, str]:
-    """Versions of all distributions that contestants are made of."""
+    """Versions of all distributions that contestants are made of; askew may run from its source folder."""
     found = {}
     for package in sorted({package for contestant in contestants for package in contestant.packages}):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed as a distribution"
-    return found
+            found[package] = "not installed"
+    return found | {"askew": askew.__version__}
