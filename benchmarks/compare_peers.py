@@ -27,7 +27,7 @@ PATIENCE = 30.0  # seconds that a contestant may take for all repetitions of a w
 THREAD_VARIABLES = ("ASKEW_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
-def compete(workload: Workload, arguments: argparse.Namespace, rates: dict[str, float] | None) -> list[Row]:
+def compete(workload: Workload, arguments: argparse.Namespace) -> list[Row]:
     """Run all contestants of a workload in turn."""
     rows = [Row(workload, contestant) for contestant in workload.contestants]
     workers = [Worker(workload.name, i, arguments.scale, arguments.threads) for i in range(len(rows))]
@@ -57,9 +57,9 @@ def compete(workload: Workload, arguments: argparse.Namespace, rates: dict[str, 
             except Failed as failure:
                 row.failure = str(failure)
                 del racing[number]
-    if rates is not None:
+    if not arguments.no_limits:
         for number, worker in racing.items():
-            rows[number].limit = worker.limit(rates)
+            rows[number].limit = worker.limit()
     for worker in workers:
         worker.stop()
     return rows
@@ -101,11 +101,13 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(arguments.threads)))
     where = circumstances(arguments.threads, arguments.scale)
     print(", ".join(f"{name} {value}" for name, value in where.items()))
-    rates = None if arguments.no_limits else measured_rates(arguments.threads)
+    rates: dict[str, float] = {}
     rows: list[Row] = []
     for name in arguments.workloads:
         print(f"{name}: {WORKLOADS[name].title}", file=sys.stderr, flush=True)
-        rows += (new := compete(WORKLOADS[name], arguments, rates))
+        if not arguments.no_limits:
+            rates = {what: max(rate, rates.get(what, 0)) for what, rate in measured_rates(arguments.threads).items()}
+        rows += (new := compete(WORKLOADS[name], arguments))
         print_table(new)
     print_limits(rows, rates)
     if arguments.json:

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 
 
 class Limit(NamedTuple):
-    """The least time that a run could take if one thing alone cost time, and what that is."""
+    """What a run cannot do without: how much of each of the rates that `limits` measures, and what that is."""
 
-    seconds: float
+    needs: dict[str, float]
     what: str
+
+    def seconds(self, rates: dict[str, float]) -> float:
+        return sum(amount / rates[name] for name, amount in self.needs.items())
 
 
 class Contestant:
@@ -39,8 +42,8 @@ class Contestant:
     def answer(self, result: Any) -> Any:
         return result
 
-    def limit(self, rates: dict[str, float]) -> Limit | None:
-        """What bounds the run, given what the probes measured (see `limits`)."""
+    def limit(self) -> Limit | None:
+        """What bounds the run, however good the kernel."""
         return None
 
 

@@ -69,12 +69,14 @@ class Patterns(Askew):
         first, multiplicity = result
         return answer(keys(self.values[first]), multiplicity)
 
-    def limit(self, rates: dict[str, float]) -> Limit:
-        read = self.columns.nbytes / rates["dram_bytes"]
+    def limit(self) -> Limit:
+        read = {"dram_bytes": self.columns.nbytes}
         if len(self.run()[0]) < 2**14:  # their hash table stays in the L2 cache
             return Limit(read, "reading the packed columns from DRAM; neither transposing nor hashing")
-        look_up = len(self.values) / rates["random_reads"]
-        return Limit(read + look_up, "reading the packed columns from DRAM + one random read of 32 MiB for each row")
+        return Limit(
+            read | {"random_reads": len(self.values)},
+            "reading the packed columns from DRAM + one random read of 32 MiB for each row",
+        )
 
 
 class PolarsBooleans(Contestant):

@@ -67,8 +67,8 @@ class Count(Askew):
     def answer(self, result: Any) -> Any:
         return result.reshape(-1, 2)
 
-    def limit(self, rates: dict[str, float]) -> Limit:
-        return pairs.counting_limit(self.n, len(self.itemsets), rates)
+    def limit(self) -> Limit:
+        return pairs.counting_limit(self.n, len(self.itemsets))
 
 
 class NumpyBits(Contestant):

@@ -1,7 +1,7 @@
 """What this processor can do at best at the things that the kernels are made of.
 
 Each probe is a loop in C++ at the SIMD level in use (`csrc/cpu/simd/probe.inl`), run by as many threads at a time as
-the comparison uses; the best of a few repetitions is the limit, for whatever disturbs makes it slower.
+the comparison uses. The best of many repetitions, before each workload, is the limit: what disturbs makes it slower.
 """
 
 from __future__ import annotations

@@ -70,9 +70,12 @@ class Mine(AskewMine):
         sets = askew.AttributeSets._of(result, self.annotations.attribute_names)
         return supports(sets, askew.count(self.annotations, sets).truth.co_set[0])
 
-    def limit(self, rates: dict[str, float]) -> Limit:
-        seconds = self.n_sets * -(-self.annotations.n // 64) / rates["and_popcount_words"]
-        return Limit(seconds, "one AND + population count + add per word for each set found, from L1; no candidates")
+    def limit(self) -> Limit:
+        words = self.n_sets * -(-self.annotations.n // 64)
+        return Limit(
+            {"and_popcount_words": words},
+            "one AND + population count + add per word for each set found, from L1; no candidates",
+        )
 
 
 class PyFim(Contestant):

@@ -147,13 +147,13 @@ class Resample(Askew):
     def answer(self, result: Any) -> Summary:
         return summary(result.T)
 
-    def limit(self, rates: dict[str, float]) -> Limit:
+    def limit(self) -> Limit:
         members = self.engine.count(self.columns, self.n, self.itemsets, threads(), None).sum()
         in_some = np.bitwise_or.reduce(self.columns[0], axis=0)  # rows in no set draw nothing
         weights = -(-B // 128) * 128 * float(np.bitwise_count(in_some).sum())
         adds = -(-B // 128) * 128 * float(members)
         return Limit(
-            weights / rates["weights"] + adds / rates["adds"],
+            {"weights": weights, "adds": adds},
             "generating the weights of each row + adding them for each membership, in L1",
         )
 

@@ -45,11 +45,6 @@ class Row:
         return "pass" if self.ratio >= self.target else "short"
 
     @property
-    def share(self) -> float | None:
-        """Of the limit that binds it."""
-        return None if self.limit is None or not self.seconds else self.limit.seconds / median(self.seconds)
-
-    @property
     def notes(self) -> str:
         if self.failure:
             return self.failure
@@ -84,19 +79,19 @@ def print_table(rows: list[Row]) -> None:
         print(f"  {row.contestant.name:42}{cells}{ratio:>10}{target:>10} {row.verdict:6} {row.notes}".rstrip())
 
 
-def print_limits(rows: list[Row], rates: dict[str, float] | None) -> None:
+def print_limits(rows: list[Row], rates: dict[str, float]) -> None:
     """What the processor can do, and how much of it the kernels do."""
-    if rates is None:
+    if not rates:
         return
     print("\nMeasured limits of this processor, with this number of threads")
     for name, rate in rates.items():
         print(f"  {name:42}{rate / 1e9:13.2f} × 10⁹ a second")
     print(f"\n{'share of the limit that binds a kernel':44}{'limit ms':>13}{'median':>13}{'share':>10}")
     for row in rows:
-        if row.limit is not None and row.share is not None:
+        if row.limit is not None and row.seconds:
+            limit, took = row.limit.seconds(rates), median(row.seconds)
             name = f"{row.workload.name} {row.contestant.name.removeprefix('askew, ')}"
-            times = f"{shown(row.limit.seconds):>13}{shown(median(row.seconds)):>13}"
-            print(f"  {name:42}{times}{row.share:>10.0%} {row.limit.what}")
+            print(f"  {name:42}{shown(limit):>13}{shown(took):>13}{limit / took:>10.0%} {row.limit.what}")
 
 
 def circumstances(n_threads: int, scale: float) -> dict[str, Any]:
@@ -114,17 +109,20 @@ def circumstances(n_threads: int, scale: float) -> dict[str, Any]:
     }
 
 
-def write_json(path: str, rows: list[Row], rates: dict[str, float] | None, where: dict[str, Any]) -> None:
+def write_json(path: str, rows: list[Row], rates: dict[str, float], where: dict[str, Any]) -> None:
     report = where | {
         "versions": versions_of([row.contestant for row in rows]),
         "rates_per_second": rates,
-        "results": [as_dict(row) for row in rows],
+        "results": [as_dict(row, rates) for row in rows],
     }
     Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def as_dict(row: Row) -> dict[str, Any]:
-    limit = None if row.limit is None else {"seconds": row.limit.seconds, "what": row.limit.what, "share": row.share}
+def as_dict(row: Row, rates: dict[str, float]) -> dict[str, Any]:
+    limit: dict[str, Any] | None = None
+    if row.limit is not None and row.seconds:
+        seconds = row.limit.seconds(rates)
+        limit = {"seconds": seconds, "share": seconds / median(row.seconds), **row.limit._asdict()}
     return {
         "workload": row.workload.name,
         "title": row.workload.title,

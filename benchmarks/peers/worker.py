@@ -27,14 +27,13 @@ def _serve(pipe: Connection, workload_name: str, number: int, scale: float, n_th
         gc.collect()
         pipe.send(None)
         while (order := pipe.recv()) is not None:
-            kind, argument = order
-            if kind == "limit":
-                pipe.send(contestant.limit(argument))
+            if order == "limit":
+                pipe.send(contestant.limit())
                 continue
             begin = time.perf_counter()
             result = contestant.run()
             seconds = time.perf_counter() - begin
-            pipe.send((seconds, contestant.answer(result) if kind == "answer" else None))
+            pipe.send((seconds, contestant.answer(result) if order == "answer" else None))
             del result
     except ImportError as error:
         pipe.send(Failed(f"not installed: {error}"))
@@ -68,12 +67,12 @@ class Worker:
 
     def run(self, *, answer: bool) -> tuple[float, Any]:
         """Seconds of one run, and the answer if asked for."""
-        self._pipe.send(("answer" if answer else "run", None))
+        self._pipe.send("answer" if answer else "run")
         seconds, found = self._receive()
         return seconds, found
 
-    def limit(self, rates: dict[str, float]) -> Any:
-        self._pipe.send(("limit", rates))
+    def limit(self) -> Any:
+        self._pipe.send("limit")
         return self._receive()
 
     def stop(self) -> None:
