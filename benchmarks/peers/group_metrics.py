@@ -19,8 +19,8 @@ from benchmarks.peers.contest import Askew, Contestant, Workload
 
 B = 1_000
 GROUPS = 4
-#: How askew draws: the one place to change when there is a faster way for tables of few distinct rows.
-WEIGHTS = "poisson"
+#: How askew draws: a weight for each of the 16 distinct rows.
+WEIGHTS = "poisson-patterns"
 
 
 class Data(NamedTuple):

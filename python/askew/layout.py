@@ -43,9 +43,8 @@ class Layout:
                 n_columns += 1
             else:
                 self._rest.append(None)
-        annotated = np.bitwise_or.reduce(
-            np.concatenate([annotations.packed_attributes, annotations.packed_groups]), axis=0
-        )
+        annotated = np.bitwise_or.reduce(annotations.packed_attributes, axis=0)
+        annotated |= np.bitwise_or.reduce(annotations.packed_groups, axis=0)
         self._annotated = n_columns
         blocks.append(annotated[None])
         self.columns = blocks
