@@ -12,6 +12,7 @@ from askew.counting import count
 from askew.counts import Counts
 from askew.engine import show_config
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
+from askew.planning import Plan, plan
 from askew.results import Audit, Estimate
 from askew.sets import AttributeSets
 
@@ -28,6 +29,7 @@ __all__ = [
     "Counts",
     "Estimate",
     "InputError",
+    "Plan",
     "audit",
     "bias_scores",
     "bootstrap",
@@ -37,5 +39,6 @@ __all__ = [
     "mals",
     "multi_directional",
     "multi_mals",
+    "plan",
     "show_config",
 ]

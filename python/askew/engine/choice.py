@@ -86,9 +86,31 @@ def threads(n_threads: int | None = None) -> int:
     return number
 
 
-def show_config() -> None:
-    """Print version, SIMD level and number of threads, and which backends run here, which do not, and why."""
+#: What the native backend does, and what changes it.
+KERNELS = """\
+  pack       rows of bytes, sparse rows and lists of tags, into columns of bits
+  patterns   a hash table in the cache of each thread; if rows are many, one table for each part of the hashes
+  mine       rare columns first, on the rows that are left; by rows where these are short
+  count      itemsets that share columns together, in blocks that fit the L2 cache; pairs in tiles of 4 by 4 columns
+  resample   weights="poisson", "poisson32": a weight for each row and replicate, drawn in registers, 128 replicates
+             at a time, and added to the counts of the itemsets that the row contains
+             weights="poisson-patterns": a draw for each bit of the number of times that a distinct row occurs
+  summarize  what metrics need of the counts of all replicates, in one pass
+askew.plan() says what this means for a table. ASKEW_SIMD forces a SIMD level, ASKEW_BACKEND a backend,
+ASKEW_NUM_THREADS the number of threads; backend=, weights= and n_threads= of every call go before them."""
+
+
+def show_config(*, verbose: bool = False) -> None:
+    """Print version, SIMD level and number of threads, and which backends run here, which do not, and why.
+
+    Parameters
+    ----------
+    verbose : bool, default False
+        Also say how the compiled kernels work, and what changes their ways.
+    """
     print(config_text())
+    if verbose:
+        print(f"kernels of the native backend:\n{KERNELS}")
 
 
 def config_text() -> str:

@@ -25,6 +25,10 @@ class NativeEngine:
         except ValueError as error:
             raise InputError(f"ASKEW_SIMD: {error}") from error
 
+    @property
+    def simd(self) -> str:
+        return _core.simd_level()
+
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
         if values.shape[1] > 1 and values.strides[1] != 1:
             values = np.ascontiguousarray(values)

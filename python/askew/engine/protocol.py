@@ -80,6 +80,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def simd(self) -> str:
+        """The SIMD level in use; "" where there is none."""
+        ...
+
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
         """Pack an (n, p) uint8 array: p columns and -1, or the flat index of the first value that is not 0 or 1."""
         ...

@@ -31,6 +31,7 @@ class ReferenceEngine:
     """NumPy only. Exact, slow, and single-threaded but for the BLAS."""
 
     name = "numpy"
+    simd = ""
 
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
         n, p = values.shape
