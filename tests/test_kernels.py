@@ -256,3 +256,31 @@ def test_probes(engine: Engine) -> None:
     assert _core.probe_weights(10) == np.bitwise_or.reduce(drawn, axis=None)
     assert _core.probe_add(128 * 3) == 3
     assert _core.probe_random_reads(np.full(512, 7, np.uint64), 11) == 7
+
+
+@pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
+@pytest.mark.parametrize("n", [255, 256, 257, 4097, 40_000])
+def test_rare_and_frequent_itemsets_side_by_side(engine: Engine, n_threads: int, n: int, distribution: str) -> None:
+    """Rows, runs and both at once; columns that are frequent in one part of the table and rare or absent in another."""
+    rng = np.random.default_rng(n)
+    densities = np.array([0, 1e-3, 0.02, 0.06, 0.07, 0.3, 0.97, 1, 0.5, 0.5])
+    values = (rng.random((n, len(densities))) < densities).astype(np.uint8)
+    values[n // 2 :, 8] = 0
+    values[: n // 3, 9] &= (rng.random(n // 3) < 0.01).astype(np.uint8)
+    values[n // 3 : n // 2] *= rng.random((n // 2 - n // 3, 1)) < 0.2  # rows of nothing
+    columns = [packed(values)]
+    sets = some_itemsets(len(densities))
+    draws = Draws(distribution, 11, 0, 77)
+    replicates = range(120, 140)
+    expected = resampled(REFERENCE, columns, n, sets, draws, replicates)
+    assert np.array_equal(resampled(engine, columns, n, sets, draws, replicates, n_threads), expected)
+
+
+def test_sums_beyond_sixteen_bits(engine: Engine, n_threads: int) -> None:
+    """Every row is a member, by row and by run: 8-bit sums overflow into 16-bit sums, and these into the counts."""
+    n = 100_000
+    columns = [packed(np.ones((n, 1), np.uint8))]
+    sets = Itemsets(np.zeros(2, np.int32), np.array([0, 1, 1, 2], np.int64))
+    counts = resampled(engine, columns, n, sets, Draws("poisson", 1, 0, 0), range(130), n_threads)
+    expected = weights("poisson", 1, 0, np.arange(n, dtype=np.uint64), range(130)).sum(axis=0, dtype=np.int64)
+    assert np.array_equal(counts, np.repeat(expected[:, None], 3, axis=1))

@@ -67,64 +67,130 @@ std::optional<Members> members_of(const Conjunctions& conjunctions, std::int64_t
   return members;
 }
 
-// Lists the rows that contain any itemset, and makes of the numbers of entries the positions where they begin. Returns
-// the batch of each row.
-std::vector<std::uint16_t> list_rows(std::vector<std::uint32_t>& entries_of_row, IncidencePiece& piece) {
-  std::vector<std::uint16_t> batches(entries_of_row.size());
-  std::uint32_t begin = 0;
-  for (std::size_t r = 0; r < entries_of_row.size(); ++r) {
-    const std::uint32_t n = std::exchange(entries_of_row[r], begin);
-    if (n == 0) continue;
-    if (piece.rows.size() % kRowsPerBatch == 0) piece.starts.push_back(begin);
-    batches[r] = static_cast<std::uint16_t>(piece.rows.size() / kRowsPerBatch);
-    piece.rows.push_back(static_cast<std::uint16_t>(r));
-    begin += n;
+// From itemset by itemset to tiles, batches and rows.
+class PieceBuilder {
+ public:
+  PieceBuilder(Members members, const Flushing& flushing) : members_(std::move(members)), flushing_(flushing) {
+    choose_frequent();
+    list_rows();
+    list_entries();
+    list_runs();
   }
-  piece.starts.push_back(begin);
-  return batches;
-}
 
-// From itemset by itemset to row by row.
-IncidencePiece by_row(Members members, int rows_per_flush) {
   IncidencePiece piece;
-  piece.first_row = members.first_row;
-  std::vector<std::uint32_t>& next = members.itemsets_of_row;
-  const std::vector<std::uint16_t> batches = list_rows(next, piece);
-  piece.entries = std::make_unique_for_overwrite<std::uint32_t[]>(members.rows.size());
-  struct Flush {
-    std::uint32_t batch, itemset;
-  };
-  std::vector<Flush> flushes;
-  const std::uint16_t* row = members.rows.data();
-  for (std::uint32_t s = 0; s < members.counts.size(); ++s) {
-    int unflushed =
-        rows_per_flush;  // what earlier pieces left behind is not known, so it may be as much as there can be
-    int in_batch = 0;
-    std::uint32_t batch = 0;
-    for (std::uint16_t i = 0; i < members.counts[s]; ++i, ++row) {
-      piece.entries[next[*row]++] = s * kBlockReplicates;
-      in_batch = batches[*row] == batch ? in_batch + 1 : 1;
-      batch = batches[*row];
-      if (++unflushed <= rows_per_flush) continue;
-      flushes.push_back({batch, s});
-      unflushed = in_batch;
+
+ private:
+  void choose_frequent() {
+    const auto n_rows = static_cast<std::int64_t>(members_.itemsets_of_row.size());
+    begins_.push_back(0);
+    for (std::uint32_t s = 0; s < members_.counts.size(); ++s) {
+      const std::int64_t count = members_.counts[s];
+      begins_.push_back(begins_.back() + static_cast<std::uint32_t>(count));
+      if (count > 0 && count * flushing_.frequent_from >= n_rows) piece.frequent.push_back(s);
     }
   }
-  for (const std::uint16_t r : piece.rows) piece.entries[next[r] - 1] |= kLastOfRow;  // next[r] is now where r ends
 
-  // the flushes, batch by batch
-  piece.flush_starts.assign(piece.starts.size() + 1, 0);
-  for (const Flush& flush : flushes) ++piece.flush_starts[flush.batch + 2];
-  std::partial_sum(piece.flush_starts.begin(), piece.flush_starts.end(), piece.flush_starts.begin());
-  piece.flushes.resize(flushes.size());
-  for (const Flush& flush : flushes) piece.flushes[piece.flush_starts[flush.batch + 1]++] = flush.itemset;
-  return piece;
-}
+  // The rows that are listed, their batches and tiles; next_entry_[r]: where the entries of row r begin.
+  void list_rows() {
+    piece.first_row = members_.first_row;
+    std::vector<std::uint32_t> n_entries(members_.itemsets_of_row);
+    for (const std::uint32_t s : piece.frequent)
+      for (std::uint32_t i = begins_[s]; i < begins_[s + 1]; ++i) --n_entries[members_.rows[i]];
+    places_.resize(n_entries.size());
+    next_entry_.resize(n_entries.size());
+    std::uint32_t begin = 0;
+    for (std::size_t r = 0; r < n_entries.size(); ++r) {
+      if (members_.itemsets_of_row[r] == 0) continue;
+      const auto place = static_cast<std::uint32_t>(piece.rows.size());
+      if (place % kRowsPerTile == 0) piece.tiles.push_back({static_cast<std::uint32_t>(piece.batches.size()), 0});
+      if (place % kRowsPerBatch == 0) piece.batches.push_back({place, begin, 0});
+      piece.rows.push_back(static_cast<std::uint16_t>(r));
+      places_[r] = static_cast<std::uint16_t>(place);
+      next_entry_[r] = begin;
+      begin += n_entries[r];
+    }
+    piece.tiles.push_back({static_cast<std::uint32_t>(piece.batches.size()), 0});
+    piece.batches.push_back({static_cast<std::uint32_t>(piece.rows.size()), begin, 0});
+    piece.entries = std::make_unique_for_overwrite<std::uint32_t[]>(begin);
+  }
+
+  void list_entries() {
+    struct Flush {
+      std::uint32_t batch, itemset;
+    };
+    std::vector<Flush> flushes;
+    std::size_t f = 0;
+    for (std::uint32_t s = 0; s < members_.counts.size(); ++s) {
+      if (f < piece.frequent.size() && piece.frequent[f] == s) {
+        ++f;
+        continue;
+      }
+      int unflushed = flushing_.rows_per_flush;  // what earlier pieces left behind is not known: as much as can be
+      int in_batch = 0;
+      std::uint32_t batch = 0;
+      for (std::uint32_t i = begins_[s]; i < begins_[s + 1]; ++i) {
+        const std::uint16_t r = members_.rows[i];
+        piece.entries[next_entry_[r]++] = s * kBlockReplicates;
+        const std::uint32_t its_batch = places_[r] / kRowsPerBatch;
+        in_batch = its_batch == batch ? in_batch + 1 : 1;
+        batch = its_batch;
+        if (++unflushed <= flushing_.rows_per_flush) continue;
+        flushes.push_back({batch, s});
+        unflushed = in_batch;
+      }
+    }
+
+    // next_entry_[r] is now where the entries of r end: the first of them says how many rows lie before it
+    std::uint32_t begin = 0, place_before = 0;
+    for (const std::uint16_t r : piece.rows) {
+      if (places_[r] % kRowsPerBatch == 0) place_before = places_[r];
+      if (next_entry_[r] == begin) continue;
+      piece.entries[begin] |= places_[r] - place_before;
+      place_before = places_[r];
+      begin = next_entry_[r];
+    }
+
+    // the flushes, batch by batch
+    std::vector<std::uint32_t> starts(piece.batches.size() + 1, 0);
+    for (const Flush& flush : flushes) ++starts[flush.batch + 1];
+    std::partial_sum(starts.begin(), starts.end(), starts.begin());
+    for (std::size_t batch = 0; batch < piece.batches.size(); ++batch) piece.batches[batch].flush = starts[batch];
+    piece.flushes.resize(flushes.size());
+    for (const Flush& flush : flushes) piece.flushes[starts[flush.batch]++] = flush.itemset;
+  }
+
+  void list_runs() {
+    std::vector<std::uint32_t> next;
+    for (const std::uint32_t s : piece.frequent) next.push_back(begins_[s]);
+    for (std::size_t tile = 0; tile + 1 < piece.tiles.size(); ++tile) {
+      piece.tiles[tile].run = static_cast<std::uint32_t>(piece.runs.size());
+      const std::size_t first = tile * kRowsPerTile,
+                        size = std::min<std::size_t>(kRowsPerTile, piece.rows.size() - first);
+      const std::uint16_t last_row = piece.rows[first + size - 1];
+      for (std::size_t f = 0; f < next.size(); ++f) {
+        const std::size_t begin = piece.runs.size();
+        for (; next[f] < begins_[piece.frequent[f] + 1] && members_.rows[next[f]] <= last_row; ++next[f])
+          piece.runs.push_back(
+              static_cast<std::uint16_t>((places_[members_.rows[next[f]]] - first) * kBlockReplicates));
+        while ((piece.runs.size() - begin) % kRowsPerQuad != 0)
+          piece.runs.push_back(static_cast<std::uint16_t>(size * kBlockReplicates));
+        piece.quads.push_back(static_cast<std::uint8_t>((piece.runs.size() - begin) / kRowsPerQuad));
+      }
+    }
+    piece.tiles.back().run = static_cast<std::uint32_t>(piece.runs.size());
+  }
+
+  Members members_;
+  const Flushing flushing_;
+  std::vector<std::uint32_t> begins_;      // of each itemset among the members
+  std::vector<std::uint16_t> places_;      // of rows among those that are listed
+  std::vector<std::uint32_t> next_entry_;  // of rows
+};
 
 }  // namespace
 
 IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
-                               int rows_per_flush, int n_threads, const Monitor& monitor) {
+                               const Flushing& flushing, int n_threads, const Monitor& monitor) {
   const Conjunctions conjunctions(columns, itemsets);
   const std::int64_t last_row = std::min(n, first_row + kMaxRowsPerChunk);
   const std::int64_t max_pieces = std::max<std::int64_t>(1, kMaxCounters / itemsets.size);
@@ -157,7 +223,7 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
   chunk.pieces.resize(members.size());
   parallel_for(std::ssize(members), n_threads, monitor, [&](std::int64_t task, int, Watch&) {
     const auto piece = static_cast<std::size_t>(task);
-    chunk.pieces[piece] = by_row(std::move(members[piece]), rows_per_flush);
+    chunk.pieces[piece] = PieceBuilder(std::move(members[piece]), flushing).piece;
   });
   return chunk;
 }

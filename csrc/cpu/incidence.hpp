@@ -14,11 +14,16 @@ namespace askew {
 struct IncidencePiece {
   std::int64_t first_row;
   std::vector<std::uint16_t> rows;
+  std::vector<Incidence::Tile> tiles;
+  std::vector<Incidence::Batch> batches;
   std::unique_ptr<std::uint32_t[]> entries;
-  std::vector<std::uint32_t> starts, flushes, flush_starts;
+  std::vector<std::uint32_t> flushes, frequent;
+  std::vector<std::uint8_t> quads;
+  std::vector<std::uint16_t> runs;
 
   Incidence view() const {
-    return {rows.data(), std::ssize(rows), entries.get(), starts.data(), flushes.data(), flush_starts.data()};
+    return {rows.data(),    std::ssize(tiles) - 1, tiles.data(),         batches.data(), entries.get(),
+            flushes.data(), frequent.data(),       std::ssize(frequent), quads.data(),   runs.data()};
   }
 };
 
@@ -28,10 +33,16 @@ struct IncidenceChunk {
   std::vector<IncidencePiece> pieces;
 };
 
+// How the entries are to be added up.
+struct Flushing {
+  int rows_per_flush;          // whose weights the 8-bit sums can take
+  std::int64_t frequent_from;  // an itemset that one of so many rows contains is frequent; 0: none is
+};
+
 // The chunk that begins at `first_row` (a multiple of 512) and ends when its entries take kIncidenceBytes, or with the
-// table. The 8-bit sums can take the weights of `rows_per_flush` rows.
+// table.
 IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
-                               int rows_per_flush, int n_threads, const Monitor& monitor);
+                               const Flushing& flushing, int n_threads, const Monitor& monitor);
 
 // With what is needed while a chunk is built (as much again, 24 MiB of counts, 48 MiB of rows, and a piece for each
 // thread, begun before the memory was used up) this stays below 170 MiB.

@@ -12,18 +12,18 @@ namespace {
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
+constexpr std::int64_t kFrequentFrom = 16;  // measured: benchmarks/kernels.py, growth of resampling in density
 
 // Sums of one thread, for one block of replicates at a time.
 class ThreadSums {
  public:
-  void allocate(std::int64_t n_itemsets, std::uint16_t max_flushes) {
+  void allocate(std::int64_t n_itemsets, int rows_per_flush, int max_flushes) {
     if (!sum8_.empty()) return;
     const auto size = static_cast<std::size_t>(n_itemsets * kBlockReplicates);
     sum8_.assign(size + 64, 0);
-    sum16_.assign(size, 0);
+    sum16_.assign(size + 32, 0);
     flushes_.assign(static_cast<std::size_t>(n_itemsets), 0);
-    const auto address = reinterpret_cast<std::uintptr_t>(sum8_.data());
-    view_ = {sum8_.data() + (64 - address % 64) % 64, sum16_.data(), flushes_.data(), max_flushes, &spill, this};
+    view_ = {aligned(sum8_), aligned(sum16_), flushes_.data(), rows_per_flush, max_flushes, &spill, this};
   }
 
   // Aims the sums at the replicates of a block. `mutex` guards their counts.
@@ -38,9 +38,8 @@ class ThreadSums {
   void drain() {
     const std::lock_guard<std::mutex> lock(*mutex_);
     for (std::size_t s = 0; s < flushes_.size(); ++s) {
-      std::uint8_t* sum8 = view_.sum8 + s * kBlockReplicates;
-      add_to_counts(static_cast<std::int64_t>(s), sum8);
-      add_to_counts(static_cast<std::int64_t>(s), view_.sum16 + s * kBlockReplicates);
+      add_to_counts(static_cast<std::int64_t>(s), view_.sum8 + s * kBlockReplicates, lane_of);
+      add_to_counts(static_cast<std::int64_t>(s), view_.sum16 + s * kBlockReplicates, lane16_of);
       flushes_[s] = 0;
     }
   }
@@ -49,17 +48,24 @@ class ThreadSums {
   static void spill(void* context, std::int64_t itemset) {
     const ThreadSums& sums = *static_cast<ThreadSums*>(context);
     const std::lock_guard<std::mutex> lock(*sums.mutex_);
-    sums.add_to_counts(itemset, sums.view_.sum16 + itemset * kBlockReplicates);
+    sums.add_to_counts(itemset, sums.view_.sum16 + itemset * kBlockReplicates, lane16_of);
   }
 
   // Moves the sums of an itemset to its counts.
   template <class Sum>
-  void add_to_counts(std::int64_t itemset, Sum* sums) const {
+  void add_to_counts(std::int64_t itemset, Sum* sums, int (*lane)(int)) const {
     std::int64_t* counts = out_.counts + itemset * out_.stride;
     const std::int64_t last = std::min(out_.end, first_ + kBlockReplicates);
     for (std::int64_t r = std::max(out_.begin, first_); r < last; ++r)
-      counts[r - out_.begin] += sums[lane_of(static_cast<int>(r - first_))];
+      counts[r - out_.begin] += sums[lane(static_cast<int>(r - first_))];
     std::fill_n(sums, kBlockReplicates, Sum{0});
+  }
+
+  // Where cache lines begin.
+  template <class Sum>
+  static Sum* aligned(std::vector<Sum>& sums) {
+    const auto address = reinterpret_cast<std::uintptr_t>(sums.data());
+    return sums.data() + (64 - address % 64) % 64 / sizeof(Sum);
   }
 
   std::vector<std::uint8_t> sum8_;
@@ -76,7 +82,7 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
   const SimdKernels& kernels = simd();
   const int largest_weight = draws.distribution->n_outcomes - 1;
   const int rows_per_flush = 255 / largest_weight;
-  const auto max_flushes = static_cast<std::uint16_t>(65535 / (rows_per_flush * largest_weight));
+  const int max_flushes = 65535 / (rows_per_flush * largest_weight);
   const std::int64_t first_block = out.begin / kBlockReplicates;
   const std::int64_t n_blocks = (out.end - 1) / kBlockReplicates - first_block + 1;
 
@@ -86,7 +92,8 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
   for (std::int64_t row = 0; row < n;) {
     const Monitor building = [&](std::int64_t, std::int64_t) { monitor(row, n); };
     building(0, 1);  // once for each chunk, however short its loops are
-    const IncidenceChunk chunk = build_incidence(columns, n, itemsets, row, rows_per_flush, n_threads, building);
+    const IncidenceChunk chunk =
+        build_incidence(columns, n, itemsets, row, {rows_per_flush, kFrequentFrom}, n_threads, building);
     const auto n_pieces = static_cast<std::int64_t>(chunk.pieces.size());
     // Enough parts to keep every thread busy to the end, none so long that it would delay Ctrl-C, and none so short
     // that draining its sums would cost more than filling them.
@@ -100,7 +107,7 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
     parallel_for(n_blocks * n_parts, n_threads, adding, [&](std::int64_t task, int thread, Watch& watch) {
       const std::int64_t block = task / n_parts, part = task % n_parts;
       ThreadSums& mine = sums[static_cast<std::size_t>(thread)];
-      mine.allocate(itemsets.size, max_flushes);
+      mine.allocate(itemsets.size, rows_per_flush, max_flushes);
       const Accumulators& view = mine.aim(out, first_block + block, block_mutex[static_cast<std::size_t>(block)]);
       for (std::int64_t i = n_pieces * part / n_parts; i < n_pieces * (part + 1) / n_parts; ++i) {
         watch.check(thread);

@@ -43,12 +43,16 @@ void add_piece(const IncidencePiece& piece, PatternWeights& weights, const Repli
                std::int64_t first_replicate) {
   const std::int64_t from = std::max(out.begin, first_replicate);
   const std::int64_t to = std::min(out.end, first_replicate + kBlockReplicates);
-  const std::uint32_t* entry = piece.entries.get();
-  for (const std::uint16_t row : piece.rows) {
-    const std::int64_t* weight = weights.of(piece.first_row + row) + (from - first_replicate);
-    for (bool last = false; !last; ++entry) {
-      last = (*entry & kLastOfRow) != 0;
-      std::int64_t* counts = out.counts + *entry / kBlockReplicates * out.stride + (from - out.begin);
+  for (std::size_t batch = 0; batch + 1 < piece.batches.size(); ++batch) {
+    std::uint32_t place = piece.batches[batch].row;
+    const std::int64_t* weight = nullptr;
+    for (std::uint32_t i = piece.batches[batch].entry; i < piece.batches[batch + 1].entry; ++i) {
+      const std::uint32_t skipped = piece.entries[i] & kSkippedRows;
+      if (skipped > 0 || weight == nullptr) {
+        place += skipped;
+        weight = weights.of(piece.first_row + piece.rows[place]) + (from - first_replicate);
+      }
+      std::int64_t* counts = out.counts + piece.entries[i] / kBlockReplicates * out.stride + (from - out.begin);
       for (std::int64_t r = 0; r < to - from; ++r) counts[r] += weight[r];
     }
   }
@@ -65,7 +69,7 @@ void resample_patterns(const Columns& columns, std::int64_t n, const Itemsets& i
     const ReplicateCounts counts{out.counts + s * out.stride, out.stride, out.begin, out.end};
     for (std::int64_t row = 0; row < n;) {
       const Monitor at_row = [&](std::int64_t, std::int64_t) { part(row, n); };
-      const IncidenceChunk chunk = build_incidence(columns, n, some, row, 255, n_threads, at_row);
+      const IncidenceChunk chunk = build_incidence(columns, n, some, row, {255, 0}, n_threads, at_row);
       parallel_for(n_blocks, n_threads, at_row, [&](std::int64_t task, int thread, Watch& watch) {
         const std::int64_t block = first_block + task;
         PatternWeights weights(draws, static_cast<std::uint32_t>(block));

@@ -14,33 +14,53 @@ namespace askew {
 // Replicates are drawn and added up in blocks of this many, one byte each.
 constexpr int kBlockReplicates = 128;
 
-// Which itemsets the rows of a piece of a table contain, in batches of kRowsPerBatch rows. Rows that contain none are
-// not listed.
-constexpr int kRowsPerBatch = 16;
+// Which itemsets the rows of a piece of a table contain. Rows that contain none are not listed; the others are cut into
+// tiles, whose weights fit the L1 cache, and these into batches. What a row contains of the rarer itemsets is listed
+// row by row, what rows contain a frequent itemset, itemset by itemset within each tile.
+constexpr int kRowsPerBatch = 16, kRowsPerTile = 256, kRowsPerQuad = 4;
 
 struct Incidence {
-  const std::uint16_t* rows;  // the rows that are listed, counted from the first row of the piece
-  std::int64_t n_rows;        // how many they are
+  const std::uint16_t* rows;  // those that are listed, counted from the first row of the piece
+  std::int64_t n_tiles;
 
-  // The entries of one row after those of another: where the sums of an itemset are, its number times kBlockReplicates,
-  // plus kLastOfRow if the next entry is of the next row. Those of batch b begin at starts[b] and end at starts[b + 1].
+  // Where the batches and the runs of a tile begin; one more, for the end of the last.
+  struct Tile {
+    std::uint32_t batch, run;
+  };
+  const Tile* tiles;
+
+  // Where the rows, the entries and the flushes of a batch begin; one more, for the end of the last.
+  struct Batch {
+    std::uint32_t row, entry, flush;
+  };
+  const Batch* batches;
+
+  // An entry is where the sums of an itemset are, its number times kBlockReplicates, plus how many rows are passed over
+  // from the row of the entry before, or from the first row of the batch. Before the entries of a batch are added, the
+  // 8-bit sums of some itemsets must be widened, or they might overflow.
   const std::uint32_t* entries;
-  const std::uint32_t* starts;
-
-  // The itemsets whose 8-bit sums must be widened before the entries of a batch are added, or they might overflow.
   const std::uint32_t* flushes;
-  const std::uint32_t* flush_starts;
+
+  // The frequent itemsets, and for each tile and each of them, how many quads of rows contain it. A row is given by
+  // where its weights are in the tile, its number there times kBlockReplicates; rows that are missing to a whole quad
+  // stand behind the last row, where weights are 0.
+  const std::uint32_t* frequent;
+  std::int64_t n_frequent;
+  const std::uint8_t* quads;
+  const std::uint16_t* runs;
 };
 
-constexpr std::uint32_t kLastOfRow = kBlockReplicates / 2;
+constexpr std::uint32_t kSkippedRows = kBlockReplicates - 1;
 
-// Sums of one block of replicates: kBlockReplicates for each itemset, of 8 bits, which are flushed into 16 bits. When
-// those could overflow as well, `spill` takes them away: it must set sum16 of the itemset to 0.
+// Sums of one block of replicates: kBlockReplicates for each itemset, of 8 bits in the order of lane_of, which are
+// flushed into 16 bits in the order of lane16_of. When those could overflow as well, `spill` takes them away: it must
+// set sum16 of the itemset to 0.
 struct Accumulators {
-  std::uint8_t* sum8;  // aligned to 64 bytes
+  std::uint8_t* sum8;
   std::uint16_t* sum16;
-  std::uint16_t* flushes;  // how often sum8 was added to sum16 since sum16 was emptied
-  std::uint16_t max_flushes;
+  std::uint16_t* flushes;  // how many flushes' worth of weights sum16 holds
+  int rows_per_flush;      // whose weights fit 8 bits
+  int max_flushes;
   void (*spill)(void* context, std::int64_t itemset);
   void* context;
 };
@@ -87,6 +107,12 @@ struct SimdKernels {
 ASKEW_INLINE constexpr int lane_of(int replicate) {
   const int counter = replicate / 8, word = replicate / 2 % 4, half = replicate % 2;
   return word / 2 * (kBlockReplicates / 2) + counter * 4 + half * 2 + word % 2;
+}
+
+// The same among the 16-bit sums: first those of even lanes, then those of odd lanes.
+ASKEW_INLINE constexpr int lane16_of(int replicate) {
+  const int lane = lane_of(replicate);
+  return lane / 2 + lane % 2 * (kBlockReplicates / 2);
 }
 
 const SimdKernels* portable_kernels();
