@@ -63,24 +63,50 @@ def test_pack(engine: Engine, n_threads: int, n: int, p: int, density: float) ->
     assert not bits[:, n:].any()
 
 
-@pytest.mark.parametrize("layout", ["C", "F", "rows strided", "columns strided"])
-def test_pack_takes_any_layout(engine: Engine, layout: str) -> None:
-    values = random_table(700, 20)
-    given = {
-        "C": values,
-        "F": np.asfortranarray(values),
-        "rows strided": np.repeat(values, 2, axis=0)[::2],
-        "columns strided": np.repeat(values, 2, axis=1)[:, ::2],
-    }[layout]
-    assert np.array_equal(engine.pack(given, 2)[0], packed(values))
+@pytest.mark.parametrize("p", [*range(1, 11), 16, 31, 33, 63, 64, 65, 100, 255, 256, 257, 600])
+@pytest.mark.parametrize("n", [1, 511, 512, 1100])
+def test_pack_any_width(engine: Engine, n_threads: int, n: int, p: int) -> None:
+    values = random_table(n, p)
+    assert np.array_equal(engine.pack(values, n_threads)[0], packed(values))
 
 
-@pytest.mark.parametrize(("row", "column", "value"), [(0, 0, 2), (699, 19, 255), (64, 3, 128)])
-def test_pack_finds_the_first_bad_value(engine: Engine, n_threads: int, row: int, column: int, value: int) -> None:
-    values = random_table(700, 20)
+LAYOUTS = {
+    "C": lambda values: values,
+    "F": np.asfortranarray,
+    "rows strided": lambda values: np.repeat(values, 2, axis=0)[::2],
+    "columns strided": lambda values: np.repeat(values, 2, axis=1)[:, ::2],
+    "rows reversed": lambda values: values[::-1].copy()[::-1],
+    "columns reversed": lambda values: values[:, ::-1].copy()[:, ::-1],
+    "F, rows strided": lambda values: np.asfortranarray(np.repeat(values, 3, axis=0))[::3],
+    "F, rows reversed": lambda values: np.asfortranarray(values[::-1])[::-1],
+    "between other values": lambda values: np.pad(values, ((0, 1), (3, 5)), constant_values=9)[:-1, 3:-5],
+    "F, between other values": lambda values: np.asfortranarray(np.pad(values, 1, constant_values=9))[1:-1, 1:-1],
+    "every row the same": lambda values: np.broadcast_to(values[:1], values.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "p"), [(0, 3), (1, 1), (1, 300), (63, 1), (700, 1), (700, 3), (700, 20), (1100, 270)])
+def test_pack_takes_any_layout(engine: Engine, n_threads: int, layout: str, n: int, p: int) -> None:
+    given = LAYOUTS[layout](random_table(n, p))
+    columns, wrong = engine.pack(given, n_threads)
+    assert wrong == -1
+    assert np.array_equal(columns, packed(np.ascontiguousarray(given)))
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "columns strided"])
+@pytest.mark.parametrize(
+    ("row", "column", "value"), [(0, 0, 2), (1299, 269, 255), (64, 3, 128), (700, 260, 4), (1290, 1, 3)]
+)
+def test_pack_finds_the_first_bad_value(
+    engine: Engine, n_threads: int, layout: str, row: int, column: int, value: int
+) -> None:
+    values = random_table(1300, 270)
+    values[1299, 269] = 77
+    values[1291, 0] = 2
     values[row, column] = value
-    values[699, 19] = 77
-    assert engine.pack(values, n_threads)[1] == min(row * 20 + column, 699 * 20 + 19)
+    expected = min(row * 270 + column, 1291 * 270)
+    assert engine.pack(LAYOUTS[layout](values), n_threads)[1] == expected
 
 
 @pytest.mark.parametrize(("n", "p"), SHAPES)

@@ -3,47 +3,47 @@
 namespace askew::bindings {
 namespace {
 
-WordArray empty_columns(std::int64_t n_columns, std::int64_t n) {
-  WordArray columns({n_columns, words_for(n)});
-  std::fill_n(columns.mutable_data(), columns.size(), Word{0});
-  return columns;
+// Room for packed columns of n instances that begin at a cache line, so that no line is shared with another column and
+// no load of 64 bytes spans two. `make` is numpy.empty or numpy.zeros: the memory stays NumPy's.
+WordArray room_for_columns(const char* make, std::int64_t n_columns, std::int64_t n) {
+  constexpr std::int64_t kLine = kBlockBits / 8;
+  const std::int64_t size = n_columns * words_for(n);
+  const WordArray memory = py::module_::import("numpy").attr(make)(size + kLine / 8 - 1, "uint64");
+  const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::uintptr_t skipped = -address % kLine / sizeof(Word);
+  return WordArray({n_columns, words_for(n)}, memory.data() + skipped, memory);
 }
 
 py::tuple pack_array(const py::array_t<std::uint8_t>& values, int n_threads) {
   require(values.ndim() == 2, "values must be two-dimensional");
-  const std::int64_t n = values.shape(0), p = values.shape(1);
-  require(n == 0 || p <= 1 || values.strides(1) == 1, "the values of a row must be contiguous");
-  WordArray columns({p, words_for(n)});
-  const std::uint8_t* data = values.data();
-  const std::int64_t row_stride = values.strides(0);
+  const ByteTable table{values.data(), values.shape(0), values.shape(1), values.strides(0), values.strides(1)};
+  WordArray columns = room_for_columns("empty", table.p, table.n);
   Word* out = columns.mutable_data();
   const Monitor monitor = python_monitor(py::none());
   std::int64_t wrong;
   {
     const py::gil_scoped_release release;
-    wrong = pack(data, n, p, row_stride, out, n_threads, monitor);
+    wrong = pack(table, out, n_threads, monitor);
   }
   return py::make_tuple(columns, wrong);
 }
 
-WordArray pack_sparse_rows(const Int64Array& offsets, const Int32Array& indices, std::int64_t n_columns,
+template <class Offset, class Index>
+WordArray pack_sparse_rows(const py::array_t<Offset, py::array::c_style>& offsets,
+                           const py::array_t<Index, py::array::c_style>& indices, std::int64_t n_columns,
                            int n_threads) {
   const std::int64_t n = offsets.size() - 1;
   require(offsets.ndim() == 1 && indices.ndim() == 1 && n >= 0, "sparse rows must be two one-dimensional arrays");
-  const std::int64_t *begin = offsets.data(), *end = begin + offsets.size();
-  require(*begin >= 0 && *(end - 1) <= indices.size() && std::is_sorted(begin, end),
-          "offsets of sparse rows must rise within the indices");
-  require(std::all_of(indices.data(), indices.data() + indices.size(),
-                      [=](std::int32_t index) { return index < n_columns; }),
-          "sparse rows name a column that does not exist");
-  WordArray columns = empty_columns(n_columns, n);
+  require(n_columns >= 0, "the number of columns is negative");
+  WordArray columns = room_for_columns("zeros", n_columns, n);
   Word* out = columns.mutable_data();
-  const std::int32_t* data = indices.data();
   const Monitor monitor = python_monitor(py::none());
+  const char* wrong;
   {
     const py::gil_scoped_release release;
-    pack_sparse(begin, data, n, out, n_threads, monitor);
+    wrong = pack_sparse(offsets.data(), n, indices.data(), indices.size(), n_columns, out, n_threads, monitor);
   }
+  require(wrong == nullptr, wrong);
   return columns;
 }
 
@@ -63,8 +63,14 @@ py::tuple distinct_rows(const WordArray& columns, std::int64_t n, int n_threads)
 
 void bind_pack(py::module_& module) {
   module.def("pack", &pack_array, py::arg("values").noconvert(), py::arg("n_threads"));
-  module.def("pack_sparse", &pack_sparse_rows, py::arg("offsets").noconvert(), py::arg("indices").noconvert(),
-             py::arg("n_columns"), py::arg("n_threads"));
+  const auto def_pack_sparse = [&](auto function) {
+    module.def("pack_sparse", function, py::arg("offsets").noconvert(), py::arg("indices").noconvert(),
+               py::arg("n_columns"), py::arg("n_threads"));
+  };
+  def_pack_sparse(&pack_sparse_rows<std::int32_t, std::int32_t>);
+  def_pack_sparse(&pack_sparse_rows<std::int32_t, std::int64_t>);
+  def_pack_sparse(&pack_sparse_rows<std::int64_t, std::int32_t>);
+  def_pack_sparse(&pack_sparse_rows<std::int64_t, std::int64_t>);
   module.def("patterns", &distinct_rows, py::arg("columns").noconvert(), py::arg("n"), py::arg("n_threads"));
 }
 

@@ -15,14 +15,25 @@ namespace askew {
 
 using Columns = std::vector<const Word*>;
 
-// Packs n rows of p values, value (i, c) at values[i * row_stride + c]; `out` holds p columns, one after the other.
-// Returns -1, or i * p + c of the first value that is neither 0 nor 1.
-std::int64_t pack(const std::uint8_t* values, std::int64_t n, std::int64_t p, std::int64_t row_stride, Word* out,
-                  int n_threads, const Monitor& monitor);
+// n rows of p values, at any distance from each other.
+struct ByteTable {
+  const std::uint8_t* data;
+  std::int64_t n, p, row_stride, column_stride;
 
-// Packs n rows of column indices; negative ones are passed over. `out` holds n_columns zeroed columns.
-void pack_sparse(const std::int64_t* offsets, const std::int32_t* indices, std::int64_t n, Word* out, int n_threads,
-                 const Monitor& monitor);
+  const std::uint8_t* at(std::int64_t row, std::int64_t column) const {
+    return data + row * row_stride + column * column_stride;
+  }
+};
+
+// Packs a table; `out` holds p columns, one after the other. Returns -1, or i * p + c of the first value (i, c) that is
+// neither 0 nor 1.
+std::int64_t pack(const ByteTable& values, Word* out, int n_threads, const Monitor& monitor);
+
+// Packs n rows of column indices, row i being indices[offsets[i] … offsets[i + 1] - 1]; negative ones are passed over.
+// `out` holds n_columns zeroed columns. Returns what is wrong with the rows, or nullptr.
+template <class Offset, class Index>
+const char* pack_sparse(const Offset* offsets, std::int64_t n, const Index* indices, std::int64_t n_indices,
+                        std::int64_t n_columns, Word* out, int n_threads, const Monitor& monitor);
 
 struct Patterns {
   std::vector<std::int64_t> first;  // index of the first instance of each distinct row, ascending

@@ -65,6 +65,8 @@ struct Accumulators {
   void* context;
 };
 
+constexpr std::int64_t kPackColumns = 256;  // what is made of 512 rows of them leaves room in the L1 cache
+
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
 constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
 
@@ -83,10 +85,12 @@ struct SimdKernels {
   // From 64 columns of 512 rows, columns[8 * c + w] being word w of column c, to rows: bit c of rows[8 * r + w] is bit
   // r of columns[8 * c + w], that is of row 64 * w + r.
   void (*transpose)(const Word* columns, Word* rows);
-  // Packs 64 rows or fewer of p uint8 values: bit r of out[c] = row r, column c. Returns the OR of all values (more
-  // than 1: bad input).
-  std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t n_rows, std::int64_t p,
-                            Word* out);
+  // Packs 512 rows of p ≤ kPackColumns values: word w of column c goes to out[c * out_stride + w]. Returns the OR of
+  // all values (more than 1: bad input).
+  std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t p, Word* out,
+                            std::int64_t out_stride);
+  // Packs 64 * n_words values of one column, and returns the same.
+  std::uint8_t (*pack_column)(const std::uint8_t* values, std::int64_t n_words, Word* out);
   // Adds the weights of the rows of a piece, whose first is `first_row`, in the replicates of a block: block *
   // kBlockReplicates and so on, in the order of lane_of.
   void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,

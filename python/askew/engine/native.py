@@ -30,8 +30,6 @@ class NativeEngine:
         return _core.simd_level()
 
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
-        if values.shape[1] > 1 and values.strides[1] != 1:
-            values = np.ascontiguousarray(values)
         return _core.pack(values, n_threads)
 
     def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:

@@ -153,21 +153,16 @@ def _pack_array(matrix: npt.NDArray[Any], wrong: Callable[[int, int, object], In
     n, p = matrix.shape
     engine, n_threads = choose(), threads()
     octets = matrix.view(np.uint8) if matrix.dtype in (np.bool_, np.uint8, np.int8) else None
-    if octets is not None and octets.flags.c_contiguous:
+    if octets is not None:
         words, bad = engine.pack(octets, n_threads)
         if bad >= 0:
             raise wrong(bad // p, bad % p, matrix[bad // p, bad % p])
         return words
-    if octets is not None and octets.flags.f_contiguous:  # NumPy packs columns as they lie
-        for c in np.flatnonzero(octets.max(axis=0) > 1).tolist():
-            row = int(np.argmax(octets[:, c] > 1))
-            raise wrong(row, c, matrix[row, c])
-        return _stacked([np.packbits(column, bitorder="little") for column in octets.T], n)
     words = np.empty((p, words_for(n)), np.uint64)
     step = max(1, _BYTES // (p * 512)) * 512  # whole words, so that pieces are written in place
     for begin in range(0, n, step):
         rows = slice(begin, begin + step)
-        ones, bad = (octets[rows], -1) if octets is not None else _ones(matrix[rows])
+        ones, bad = _ones(matrix[rows])
         if bad < 0:
             piece, bad = engine.pack(ones.view(np.uint8), n_threads)
         if bad >= 0:
