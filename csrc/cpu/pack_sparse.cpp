@@ -3,47 +3,89 @@
 #include "cpu/kernels.hpp"
 
 namespace askew {
+namespace {
+
+constexpr std::int64_t kLineWords = kBlockBits / kWordBits;
+
+struct alignas(64) Line {
+  Word words[kLineWords];
+};
+
+// The row of each index of rows begin … end - 1, counted from `begin`. Eight are written at a time, so that there is no
+// branch on the lengths of short rows, which are hard to predict. False if the offsets do not rise within the indices.
+template <class Offset>
+bool rows_of(const Offset* offsets, std::int64_t begin, std::int64_t end, std::int64_t n_indices,
+             std::vector<std::uint16_t>& rows) {
+  constexpr std::int64_t kAtOnce = 8;
+  const std::int64_t size = std::int64_t{offsets[end]} - offsets[begin];
+  if (offsets[begin] < 0 || size < 0 || offsets[end] > n_indices) return false;
+  if (std::ssize(rows) < size + kAtOnce) rows.resize(static_cast<std::size_t>(size + kAtOnce));
+  std::uint16_t* to = rows.data();
+  std::uint16_t* const last = to + size;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t length = std::int64_t{offsets[row + 1]} - offsets[row];
+    if (length < 0 || length > last - to) return false;
+    std::uint16_t numbers[kAtOnce];
+    std::fill_n(numbers, kAtOnce, static_cast<std::uint16_t>(row - begin));
+    std::int64_t written = 0;
+    do std::memcpy(to + written, numbers, sizeof numbers);
+    while ((written += kAtOnce) < length);
+    to += length;
+  }
+  return true;
+}
+
+// Sets a bit for each index; negative ones go to the line behind the last column's. False if one is too large.
+template <class Index>
+bool set_bits(const Index* indices, const std::uint16_t* rows, std::int64_t size, std::int64_t n_columns, Line* lines) {
+  Index highest = -1;
+  for (std::int64_t i = 0; i < size; ++i) highest = std::max(highest, indices[i]);
+  if (highest >= n_columns) return false;
+  for (std::int64_t i = 0; i < size; ++i) {
+    const auto column = std::min(static_cast<std::uint64_t>(indices[i]), static_cast<std::uint64_t>(n_columns));
+    lines[column].words[rows[i] / kWordBits] |= Word{1} << (rows[i] % kWordBits);
+  }
+  return true;
+}
+
+// Moves the lines that have ones to their place in the columns, which are zero so far: a column of few ones costs few
+// writes, and memory that is not written to need not be there.
+void move_lines(std::vector<Line>& lines, std::int64_t n_columns, std::int64_t n_words, Word* out) {
+  for (std::int64_t c = 0; c < n_columns; ++c) {
+    Line& line = lines[static_cast<std::size_t>(c)];
+    Word any = 0;
+    for (const Word word : line.words) any |= word;
+    if (any == 0) continue;
+    std::memcpy(out + c * n_words, line.words, sizeof line.words);
+    line = {};
+  }
+}
+
+}  // namespace
 
 template <class Offset, class Index>
 const char* pack_sparse(const Offset* offsets, std::int64_t n, const Index* indices, std::int64_t n_indices,
                         std::int64_t n_columns, Word* out, int n_threads, const Monitor& monitor) {
-  constexpr std::int64_t kLineWords = kBlockBits / kWordBits, kBlocksPerTask = 64;
+  constexpr std::int64_t kBlocksPerTask = 64;
   const std::int64_t n_words = words_for(n), n_blocks = n_words / kLineWords;
   std::atomic<const char*> wrong{nullptr};
-  // A task collects a line of every column in the cache and writes those that have ones: a column of few ones costs
-  // few writes, and its zeros are never touched.
   parallel_for((n_blocks + kBlocksPerTask - 1) / kBlocksPerTask, n_threads, monitor,
-               [&](std::int64_t task, int thread, Watch& watch) {
-                 std::vector<Word> lines(static_cast<std::size_t>(n_columns * kLineWords));
-                 for (std::int64_t block = task * kBlocksPerTask;
-                      block < std::min(n_blocks, (task + 1) * kBlocksPerTask); ++block) {
-                   watch.check(thread);
+               [&](std::int64_t task, int, Watch&) {
+                 std::vector<Line> lines(static_cast<std::size_t>(n_columns + 1));
+                 std::vector<std::uint16_t> rows;
+                 const std::int64_t end = std::min(n_blocks, (task + 1) * kBlocksPerTask);
+                 for (std::int64_t block = task * kBlocksPerTask; block < end; ++block) {
                    const std::int64_t first = block * kBlockBits, last = std::min(n, first + kBlockBits);
-                   for (std::int64_t row = first; row < last; ++row) {
-                     const Offset begin = offsets[row], end = offsets[row + 1];
-                     if (begin < 0 || end < begin || end > n_indices) {
-                       wrong = "offsets of sparse rows must rise within the indices";
-                       return;
-                     }
-                     const Word bit = Word{1} << (row % kWordBits);
-                     Word* words = lines.data() + (row - first) / kWordBits;
-                     for (Offset i = begin; i < end; ++i) {
-                       if (indices[i] < 0) continue;
-                       if (indices[i] >= n_columns) {
-                         wrong = "sparse rows name a column that does not exist";
-                         return;
-                       }
-                       words[indices[i] * kLineWords] |= bit;
-                     }
+                   if (!rows_of(offsets, first, last, n_indices, rows)) {
+                     wrong = "offsets of sparse rows must rise within the indices";
+                     return;
                    }
-                   for (std::int64_t c = 0; c < n_columns; ++c) {
-                     Word* line = lines.data() + c * kLineWords;
-                     Word any = 0;
-                     for (std::int64_t w = 0; w < kLineWords; ++w) any |= line[w];
-                     if (any == 0) continue;
-                     std::memcpy(out + c * n_words + block * kLineWords, line, kLineWords * sizeof(Word));
-                     std::memset(line, 0, kLineWords * sizeof(Word));
+                   const std::int64_t size = std::int64_t{offsets[last]} - offsets[first];
+                   if (!set_bits(indices + offsets[first], rows.data(), size, n_columns, lines.data())) {
+                     wrong = "sparse rows name a column that does not exist";
+                     return;
                    }
+                   move_lines(lines, n_columns, n_words, out + block * kLineWords);
                  }
                });
   return wrong;
