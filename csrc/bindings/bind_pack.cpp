@@ -47,6 +47,13 @@ WordArray pack_sparse_rows(const py::array_t<Offset, py::array::c_style>& offset
   return columns;
 }
 
+// An array that owns its numbers: they are not copied.
+Int64Array owned_array(Buffer<std::int64_t> numbers, std::int64_t size) {
+  std::int64_t* const data = numbers.get();
+  const py::capsule owner(numbers.release(), [](void* memory) { Free{}(memory); });
+  return Int64Array({size}, data, owner);
+}
+
 py::tuple distinct_rows(const WordArray& columns, std::int64_t n, int n_threads) {
   const Columns pointers = columns_of({columns}, n);
   const Monitor monitor = python_monitor(py::none());
@@ -55,8 +62,8 @@ py::tuple distinct_rows(const WordArray& columns, std::int64_t n, int n_threads)
     const py::gil_scoped_release release;
     found = patterns(pointers, n, n_threads, monitor);
   }
-  return py::make_tuple(Int64Array(static_cast<py::ssize_t>(found.first.size()), found.first.data()),
-                        Int64Array(static_cast<py::ssize_t>(found.multiplicity.size()), found.multiplicity.data()));
+  return py::make_tuple(owned_array(std::move(found.first), found.size),
+                        owned_array(std::move(found.multiplicity), found.size));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "core/itemsets.hpp"
 #include "core/pattern_weights.hpp"
 #include "core/weights.hpp"
+#include "cpu/memory.hpp"
 #include "cpu/parallel.hpp"
 
 namespace askew {
@@ -36,8 +37,9 @@ const char* pack_sparse(const Offset* offsets, std::int64_t n, const Index* indi
                         std::int64_t n_columns, Word* out, int n_threads, const Monitor& monitor);
 
 struct Patterns {
-  std::vector<std::int64_t> first;  // index of the first instance of each distinct row, ascending
-  std::vector<std::int64_t> multiplicity;
+  std::int64_t size = 0;
+  Buffer<std::int64_t> first;  // index of the first instance of each distinct row, ascending
+  Buffer<std::int64_t> multiplicity;
 };
 
 Patterns patterns(const Columns& columns, std::int64_t n, int n_threads, const Monitor& monitor);
