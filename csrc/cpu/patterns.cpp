@@ -95,7 +95,7 @@ class Table {
  private:
   static constexpr Word kTag = 0xFFFFFFFF00000000ull;  // of a slot: the upper half of a hash; the rest: 1 + an entry
   static constexpr int kTablesUnseen = 7;
-  static constexpr std::size_t kTablesPerBuffer = 8;
+  static constexpr std::size_t kTablesPerBuffer = 16;
 
   // A single run gets what it needs, more of them share large buffers.
   Word* room_for(std::size_t n_words) {
@@ -169,7 +169,7 @@ Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int thread, Watch&) {
     auto& table = tables[static_cast<std::size_t>(thread)];
     if (!table) table = std::make_unique<Table<kWidth>>(layout, n);
-    RowBlock rows(columns.size());
+    RowBlock<kWidth> rows(columns.size());
     for (std::int64_t block = task * kBlocksPerTask; block < std::min(n_blocks, (task + 1) * kBlocksPerTask); ++block) {
       rows.load(columns, block);
       const std::int64_t first = block * kBlockBits, n_rows = std::min(kBlockBits, n - first);
@@ -190,11 +190,14 @@ Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads
   // First rows are marked by bytes, which no two threads share, and numbered by counting them.
   std::vector<std::uint8_t> is_first(static_cast<std::size_t>(n_blocks * kBlockBits));
   std::vector<std::vector<Word*>> slots(tables.size());
+  std::vector<std::vector<const Word*>> repeated(static_cast<std::size_t>(n_partitions));
   parallel_for(n_partitions, n_threads, monitor, [&](std::int64_t task, int thread, Watch&) {
     const auto partition = static_cast<std::size_t>(task);
     merge(layout, runs, partition, slots[static_cast<std::size_t>(thread)]);
     for_each_entry(runs, partition, layout.entry(), [&](const Word* entry) {
-      if (entry[kMultiplicity] != 0) is_first[entry[kFirst]] = 1;
+      if (entry[kMultiplicity] == 0) return;
+      is_first[entry[kFirst]] = 1;
+      if (entry[kMultiplicity] > 1) repeated[partition].push_back(entry);
     });
   });
   std::vector<Word> first_bits(is_first.size() / kWordBits);
@@ -218,13 +221,12 @@ Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads
               &found.multiplicity[static_cast<std::size_t>(before[end])], 1);
   });
   parallel_for(n_partitions, n_threads, monitor, [&](std::int64_t task, int, Watch&) {
-    for_each_entry(runs, static_cast<std::size_t>(task), layout.entry(), [&](const Word* entry) {
-      if (entry[kMultiplicity] <= 1) return;
-      const std::size_t word = entry[kFirst] / 64;
-      const Word lower = first_bits[word] & ((Word{1} << (entry[kFirst] % 64)) - 1);
+    for (const Word* entry : repeated[static_cast<std::size_t>(task)]) {
+      const std::size_t word = entry[kFirst] / kWordBits;
+      const Word lower = first_bits[word] & ((Word{1} << (entry[kFirst] % kWordBits)) - 1);
       found.multiplicity[static_cast<std::size_t>(before[word] + std::popcount(lower))] =
           static_cast<std::int64_t>(entry[kMultiplicity]);
-    });
+    }
   });
   return found;
 }
