@@ -8,7 +8,18 @@ import numpy as np
 
 from askew import _core, metrics
 from askew.engine.pattern_weights import poisson_tables
-from askew.engine.protocol import Draws, Int32, Int64, Itemsets, MiningTable, Monitor, TooManySets, UInt8, Words
+from askew.engine.protocol import (
+    Draws,
+    Int32,
+    Int64,
+    Itemsets,
+    MiningTable,
+    Monitor,
+    Offsets,
+    TooManySets,
+    UInt8,
+    Words,
+)
 from askew.errors import InputError
 from askew.metrics import Difference, Totals
 from askew.summary import Summary, of_sample
@@ -32,7 +43,7 @@ class NativeEngine:
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
         return _core.pack(values, n_threads)
 
-    def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
+    def pack_sparse(self, offsets: Offsets, indices: Offsets, n_columns: int, n_threads: int) -> Words:
         return _core.pack_sparse(offsets, indices, n_columns, n_threads)
 
     def patterns(self, columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]:

@@ -28,6 +28,7 @@ Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 UInt8 = npt.NDArray[np.uint8]
 UInt32 = npt.NDArray[np.uint32]
+Offsets = Int32 | Int64  # as CSR matrices and Arrow's lists have them, taken without a copy
 #: Called now and then from the calling thread with (work done, work in all); an exception it raises stops the kernel.
 Monitor = Callable[[int, int], None]
 
@@ -89,7 +90,7 @@ class Engine(Protocol):
         """Pack an (n, p) uint8 array: p columns and -1, or the flat index of the first value that is not 0 or 1."""
         ...
 
-    def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
+    def pack_sparse(self, offsets: Offsets, indices: Offsets, n_columns: int, n_threads: int) -> Words:
         """Pack n rows of column indices, row ``i`` being ``indices[offsets[i]:offsets[i + 1]]``.
 
         Negative indices are passed over; repeated ones count once.

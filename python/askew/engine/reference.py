@@ -10,11 +10,11 @@ import numpy.typing as npt
 from askew.engine.pattern_weights import pattern_weights
 from askew.engine.protocol import (
     Draws,
-    Int32,
     Int64,
     Itemsets,
     MiningTable,
     Monitor,
+    Offsets,
     TooManySets,
     UInt8,
     Words,
@@ -43,7 +43,7 @@ class ReferenceEngine:
         packed[:, : bits.shape[1]] = bits
         return _as_words(packed), -1
 
-    def pack_sparse(self, offsets: Int64, indices: Int32, n_columns: int, n_threads: int) -> Words:
+    def pack_sparse(self, offsets: Offsets, indices: Offsets, n_columns: int, n_threads: int) -> Words:
         n = len(offsets) - 1
         packed = np.zeros((n_columns, words_for(n) * 8), np.uint8)
         rows = np.repeat(np.arange(n), np.diff(offsets))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from askew.engine import choose, threads, words_for
-from askew.engine.protocol import Int32, Int64, UInt8, Words
+from askew.engine.protocol import Offsets, UInt8, Words
 from askew.errors import InputError
 from askew.interop.columns import Column, as_array, as_column, chunks, first_null
 from askew.interop.names import as_names, check_number, listed, show
@@ -84,7 +84,7 @@ def pack_columns(columns: Mapping[str, Any], names: Sequence[str] | None, what: 
     return Packed(tuple(names), _stacked([column for column, _ in bits], n), n)
 
 
-def pack_rows(offsets: Int64, indices: Int32, n_columns: int) -> Words:
+def pack_rows(offsets: Offsets, indices: Offsets, n_columns: int) -> Words:
     """Packed columns of rows of column indices; negative ones are passed over."""
     return choose().pack_sparse(offsets, indices, n_columns, threads())
 
@@ -176,8 +176,8 @@ def _pack_sparse(csr: Any, wrong: Callable[[int, int, object], InputError]) -> W
     if bad >= 0:
         row = int(np.searchsorted(csr.indptr, bad, side="right")) - 1
         raise wrong(row, int(csr.indices[bad]), csr.data[bad])
-    indices = np.where(ones, csr.indices, -1).astype(np.int32, copy=False)  # explicit zeros are passed over
-    return pack_rows(csr.indptr.astype(np.int64, copy=False), indices, csr.shape[1])
+    indices = csr.indices if ones.all() else np.where(ones, csr.indices, -1)  # explicit zeros are passed over
+    return pack_rows(np.ascontiguousarray(csr.indptr), np.ascontiguousarray(indices), csr.shape[1])
 
 
 def _ones(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.bool_], int]:

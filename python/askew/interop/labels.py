@@ -21,10 +21,13 @@ _MOST_INFERRED_GROUPS = 4096
 
 
 class Labels(NamedTuple):
-    """Labels of the rows as codes into `names`; `MISSING` where there is none."""
+    """Labels of the rows, piece by piece: the distinct ones as codes into `names`, and the index of each row's.
+
+    The code is `MISSING` where there is no label, which is also the last code of every piece, for the index -1.
+    """
 
     names: tuple[str, ...]
-    codes: Int32
+    pieces: list[tuple[Int32, npt.NDArray[Any]]]
     numeric: bool  # all labels are numbers: 2 sorts before 10
 
     def vocabulary(self) -> tuple[str, ...]:
@@ -32,10 +35,15 @@ class Labels(NamedTuple):
         return tuple(sorted(self.names, key=int if self.numeric else None))
 
     def codes_in(self, vocabulary: Sequence[str]) -> Int32:
-        """Codes into another vocabulary, `UNKNOWN` where it lacks the label."""
+        """Each row's label as a code into a vocabulary, `UNKNOWN` where it lacks the label."""
         code = {name: c for c, name in enumerate(vocabulary)}
         lookup = np.array([*(code.get(name, UNKNOWN) for name in self.names), MISSING], np.int32)
-        return lookup[self.codes]
+        codes = [lookup[distinct][indices] for distinct, indices in self.pieces]
+        return codes[0] if len(codes) == 1 else np.concatenate([np.zeros(0, np.int32), *codes])
+
+    def name_at(self, row: int) -> str:
+        """The label of a row that has one."""
+        return self.names[int(self.codes_in(self.names)[row])]
 
 
 def pack_groups(groups: Any, names: Sequence[str] | None) -> Packed:
@@ -53,10 +61,11 @@ def pack_labels(data: Any, names: Sequence[str] | None, what: str) -> Packed:
     InputError
         A value that is no label, a label that was not declared, or no label at all.
     """
-    labels = encode(as_column(data, what), what)
-    n = len(labels.codes)
+    column = as_column(data, what)
+    n = len(column)
     if n == 0:
         raise InputError(f"{what} have no instances")
+    labels = encode(column, what)
     if names is None:
         names = labels.vocabulary()
         if not names:
@@ -67,9 +76,9 @@ def pack_labels(data: Any, names: Sequence[str] | None, what: str) -> Packed:
                 "If it is, declare group_names"
             )
     codes = labels.codes_in(names)
-    if (codes == UNKNOWN).any():
+    if codes.min() == UNKNOWN:
         row = int(np.argmax(codes == UNKNOWN))
-        label = labels.names[labels.codes[row]]
+        label = labels.name_at(row)
         hint = nearest(label, names)
         raise InputError(f"{what}: row {row} has the label {label!r}, which was not declared; {hint}")
     return Packed(tuple(names), pack_rows(np.arange(n + 1), codes, len(names)), n)
@@ -82,11 +91,13 @@ def encode(column: Column, what: str, row_of: Callable[[int], int] = int) -> Lab
     `row_of` gives the row to name in a message for a position in the column.
     """
     known: dict[str, int] = {}
-    codes, numeric, begin = [], True, 0
+    pieces, numeric, begin = [], True, 0
     for chunk in chunks(column):
         distinct, indices = _distinct(chunk, what, row_of)
-        seen = np.zeros(len(distinct) + 1, bool)  # an Arrow dictionary may hold values that do not occur
-        seen[indices] = True
+        seen = np.ones(len(distinct) + 1, bool)
+        if hasattr(chunk, "dictionary"):  # which may hold values that do not occur
+            seen[:] = False
+            seen[indices] = True
         lookup = np.full(len(distinct) + 1, MISSING, np.int32)
         for position in np.flatnonzero(seen[:-1]).tolist():
             value = distinct[position]
@@ -101,9 +112,9 @@ def encode(column: Column, what: str, row_of: Callable[[int], int] = int) -> Lab
             if name is not None:
                 lookup[position] = known.setdefault(name, len(known))
                 numeric = numeric and not isinstance(value, (str, bool, np.bool_))
-        codes.append(lookup[indices])
+        pieces.append((lookup, indices))
         begin += len(indices)
-    return Labels(tuple(known), np.concatenate(codes) if codes else np.zeros(0, np.int32), numeric)
+    return Labels(tuple(known), pieces, numeric)
 
 
 def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequence[object], npt.NDArray[Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from askew.engine.protocol import Int64
+from askew.engine.protocol import Int64, Offsets
 from askew.errors import InputError
 from askew.interop.binary import Packed, pack_rows
 from askew.interop.columns import Column, as_column, first_null, load
@@ -38,29 +38,35 @@ def pack_tags(tags: Any, names: Sequence[str] | None, unknown: str, what: str = 
         return int(np.searchsorted(offsets, position, side="right")) - 1
 
     labels = encode(flat, what, row_of)
-    if (labels.codes == MISSING).any():
-        row = row_of(int(np.argmax(labels.codes == MISSING)))
-        raise InputError(f"{what}: row {row} holds a missing tag; expected text or a whole number")
     if names is None:
         names = labels.vocabulary()
-        if not names:
+        if not names and len(flat) == 0:
             raise InputError(f"{what}: no instance has a tag; declare attribute_names")
     codes = labels.codes_in(names)
-    if unknown == "error" and (codes == UNKNOWN).any():
+    lowest = codes.min(initial=0)
+    if lowest < 0 and (codes == MISSING).any():
+        row = row_of(int(np.argmax(codes == MISSING)))
+        raise InputError(f"{what}: row {row} holds a missing tag; expected text or a whole number")
+    if lowest == UNKNOWN and unknown == "error":
         position = int(np.argmax(codes == UNKNOWN))
-        tag = labels.names[labels.codes[position]]
+        tag = labels.name_at(position)
         hint = f"{nearest(tag, names)} (unknown='ignore' passes over such tags)"
         raise InputError(f"{what}: row {row_of(position)} has the tag {tag!r}, which was not declared; {hint}")
     return Packed(tuple(names), pack_rows(offsets, codes, len(names)), len(column))
 
 
-def _arrow_lists(column: Column, what: str) -> tuple[Int64, Column]:
+def _arrow_lists(column: Column, what: str) -> tuple[Offsets, Column]:
     """Offsets of the rows, and all tags in one column."""
     if "list" not in str(column.type).partition("<")[0]:
         raise InputError(f"{what}: type {column.type}; expected a list of tags per instance")
     if column.null_count:
         raise InputError(f"{what}: row {first_null(column)} is missing (null); {_NO_LIST}")
     pyarrow, compute = load("pyarrow", what), load("pyarrow.compute", what)
+    if column.num_chunks == 1 and str(column.type).startswith(("list<", "large_list<")):  # offsets as they lie
+        (chunk,) = column.chunks
+        offsets = chunk.offsets.to_numpy()
+        flat = pyarrow.chunked_array([chunk.flatten()])
+        return offsets if offsets[0] == 0 else offsets - offsets[0], flat
     try:
         lengths = [compute.list_value_length(chunk).to_numpy(zero_copy_only=False) for chunk in column.chunks]
     except pyarrow.ArrowNotImplementedError as error:  # list views, in older versions
@@ -69,7 +75,7 @@ def _arrow_lists(column: Column, what: str) -> tuple[Int64, Column]:
     return _cumulated(np.concatenate(lengths)), flat
 
 
-def _object_lists(column: Column, what: str) -> tuple[Int64, Column]:
+def _object_lists(column: Column, what: str) -> tuple[Offsets, Column]:
     rows = column.tolist()
     for kind in set(map(type, rows)):
         if not issubclass(kind, Collection) or issubclass(kind, (str, bytes, Mapping)):
