@@ -13,8 +13,8 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kTableBytes = std::int64_t{1} << 19;  // with its slots, half of a common L2 cache
-constexpr std::int64_t kBlocksPerTask = 32;
+constexpr std::size_t kTableBytes = std::size_t{1} << 19;  // with its slots, half of a common L2 cache
+constexpr std::int64_t kLineWords = kBlockBits / kWordBits, kBlocksPerTask = 32;
 
 // A pattern is an entry of several words: first row, multiplicity, hash, and the words of the row.
 enum Field : std::size_t { kFirst, kMultiplicity, kHash, kRow };
@@ -48,8 +48,8 @@ class Table {
  public:
   Table(const Layout<kWidth>& layout, std::int64_t n)
       : layout_(layout),
-        capacity_(static_cast<std::size_t>(
-            std::clamp<std::int64_t>(kTableBytes / static_cast<std::int64_t>(8 * layout.entry()), 64, n))),
+        capacity_(std::min(std::max<std::size_t>(64, kTableBytes / (sizeof(Word) * layout.entry())),
+                           static_cast<std::size_t>(n))),
         entries_(make_buffer<Word>(capacity_ * layout.entry())),
         slots_(std::bit_ceil(2 * capacity_)) {}
 
@@ -158,11 +158,11 @@ void merge(const Layout<kWidth>& layout, const std::vector<Run>& runs, std::size
 
 template <std::size_t kWidth>
 Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads, const Monitor& monitor) {
-  const auto entries_per_table = kTableBytes / static_cast<std::int64_t>(8 * (kRow + (columns.size() + 63) / 64));
-  const std::int64_t n_tables = std::clamp<std::int64_t>(n / std::max<std::int64_t>(entries_per_table, 1), 1, 1024);
-  const Layout<kWidth> layout{(columns.size() + 63) / 64,
-                              static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(n_tables)) - 1)};
-  const std::int64_t n_blocks = words_for(n) / 8, n_partitions = std::int64_t{1} << layout.partition_bits;
+  const std::size_t width = (columns.size() + kWordBits - 1) / kWordBits;
+  const std::size_t n_tables = static_cast<std::size_t>(n) * sizeof(Word) * (kRow + width) / kTableBytes;
+  const auto partition_bits = std::bit_width(std::clamp<std::size_t>(n_tables, 1, 1024)) - 1;
+  const Layout<kWidth> layout{width, static_cast<unsigned>(partition_bits)};
+  const std::int64_t n_blocks = words_for(n) / kLineWords, n_partitions = std::int64_t{1} << layout.partition_bits;
   const std::int64_t n_tasks = (n_blocks + kBlocksPerTask - 1) / kBlocksPerTask;
 
   std::vector<std::unique_ptr<Table<kWidth>>> tables(static_cast<std::size_t>(std::max(1, n_threads)));
@@ -211,8 +211,8 @@ Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads
   found.first = make_buffer<std::int64_t>(static_cast<std::size_t>(found.size));
   found.multiplicity = make_buffer<std::int64_t>(static_cast<std::size_t>(found.size));
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {
-    const auto begin = static_cast<std::size_t>(task * kBlocksPerTask * 8);
-    const auto end = std::min(first_bits.size(), begin + kBlocksPerTask * 8);
+    const auto begin = static_cast<std::size_t>(task * kBlocksPerTask * kLineWords);
+    const auto end = std::min(first_bits.size(), begin + kBlocksPerTask * kLineWords);
     std::int64_t* first = &found.first[static_cast<std::size_t>(before[begin])];
     for (std::size_t word = begin; word < end; ++word)
       for (Word left = first_bits[word]; left != 0; left &= left - 1)

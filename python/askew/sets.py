@@ -12,6 +12,7 @@ import numpy.typing as npt
 from askew.annotations import Annotations, check_annotations
 from askew.checks import check_choice, check_whole
 from askew.engine import Itemsets, MiningTable, TooManySets, choose, threads
+from askew.engine.protocol import Words
 from askew.errors import InputError
 from askew.interop.names import nearest
 
@@ -208,14 +209,13 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         check_annotations(train=train, **({} if test is None else {"test": test}))
         engine, n_threads = choose(backend), threads(n_threads)
         first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
-        first = first[multiplicity >= min_count]
-        bits = train.packed_attributes[:, first // 64] >> (first % 64).astype(np.uint64) & np.uint64(1)
-        sizes = bits.sum(axis=0, dtype=np.int64)
-        kept = (sizes >= min_size) & (sizes <= (bits.shape[0] if max_size is None else max_size))
-        bits, sizes = bits[:, kept].astype(bool), sizes[kept]
-        order = np.lexsort([*~bits[::-1], sizes])
+        bits = _rows(train.packed_attributes, first[multiplicity >= min_count])
+        sizes = bits.sum(axis=1, dtype=np.int64)
+        kept = (sizes >= min_size) & (sizes <= (bits.shape[1] if max_size is None else max_size))
+        bits, sizes = bits[kept], sizes[kept]
+        order = _by_size_and_columns(bits, sizes)
         itemsets = Itemsets(
-            np.nonzero(bits.T[order])[1].astype(np.int32),
+            np.nonzero(bits[order])[1].astype(np.int32),
             np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)]),
         )
         if test is not None:
@@ -321,6 +321,24 @@ def check_limits(*, max_size: int | None, **limits: int) -> None:
         limits["max_size"] = max_size
     for name, value in limits.items():
         check_whole(name, value, 1)
+
+
+def _rows(columns: Words, instances: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Some instances' rows of packed columns."""
+    octets = columns.astype("<u8", copy=False).view(np.uint8)
+    octet, bit = instances // 8, (1 << instances % 8).astype(np.uint8)
+    rows = np.empty((len(instances), len(columns)), bool)
+    for c, column in enumerate(octets):
+        rows[:, c] = column[octet] & bit
+    return rows
+
+
+def _by_size_and_columns(rows: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """The order by size and then by columns, which is descending where rows are read as binary numbers."""
+    octets = np.packbits(rows, axis=1)
+    octets = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))
+    words = octets.view(">u8").astype(np.uint64)
+    return np.lexsort([*~words.T[::-1], sizes])
 
 
 def _select(itemsets: Itemsets, chosen: npt.NDArray[np.intp]) -> Itemsets:
