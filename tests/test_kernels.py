@@ -122,6 +122,39 @@ def test_pack_sparse(engine: Engine, n_threads: int, n: int, p: int) -> None:
     assert np.array_equal(engine.pack_sparse(offsets * 3, thrice, p, n_threads), packed(values))
 
 
+@pytest.mark.parametrize("offset_type", [np.int32, np.int64])
+@pytest.mark.parametrize("index_type", [np.int32, np.int64])
+def test_pack_sparse_takes_a_part_of_the_rows_of_others(
+    engine: Engine, n_threads: int, offset_type: type, index_type: type
+) -> None:
+    values = random_table(1500, 300, 0.1)
+    values[700] = 1
+    rows, columns = np.nonzero(values)
+    offsets = np.searchsorted(rows, np.arange(1501)).astype(offset_type)
+    sparse = engine.pack_sparse(offsets[200:1300], columns.astype(index_type), 300, n_threads)
+    assert np.array_equal(sparse, packed(values[200:1299]))
+
+
+def test_pack_sparse_without_rows_or_columns(engine: Engine, n_threads: int) -> None:
+    nothing = np.zeros(0, np.int32)
+    assert engine.pack_sparse(np.zeros(1, np.int64), nothing, 3, n_threads).shape == (3, 0)
+    assert engine.pack_sparse(np.zeros(5, np.int64), nothing, 0, n_threads).shape == (0, 8)
+    assert not engine.pack_sparse(np.array([0, 1]), np.array([-2], np.int32), 4, n_threads).any()
+
+
+@pytest.mark.parametrize(
+    ("offsets", "indices"),
+    [([0, 2, 1], [0, 1]), ([0, 3], [0, 1]), ([-1, 1], [0]), ([0, 9, 2], [0, 1]), ([0, 1], [5]), ([0, 1], [2**31 - 1])],
+)
+def test_compiled_pack_sparse_does_not_trust_its_input(
+    engine: Engine, n_threads: int, offsets: list[int], indices: list[int]
+) -> None:
+    if engine.name != "native":
+        pytest.skip("NumPy raises errors of its own")
+    with pytest.raises(ValueError, match="sparse rows"):
+        engine.pack_sparse(np.array(offsets), np.array(indices, np.int32), 5, n_threads)
+
+
 @pytest.mark.parametrize(("n", "p"), SHAPES)
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.5])
 def test_patterns(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
@@ -132,6 +165,36 @@ def test_patterns(engine: Engine, n_threads: int, n: int, p: int, density: float
     first, multiplicity = engine.patterns(packed(values), n, n_threads)
     assert first.tolist() == [row for row, _ in expected.values()]
     assert multiplicity.tolist() == [number for _, number in expected.values()]
+
+
+def check_patterns(engine: Engine, values: np.ndarray, n_threads: int) -> None:
+    """Against a dictionary, which has the rows in order of first appearance."""
+    expected: dict[bytes, list[int]] = {}
+    for row, key in enumerate(map(bytes, np.packbits(values, axis=1))):
+        expected.setdefault(key, [row, 0])[1] += 1
+    first, multiplicity = engine.patterns(packed(values), len(values), n_threads)
+    assert np.column_stack([first, multiplicity]).tolist() == list(expected.values())
+
+
+@pytest.mark.parametrize("p", [0, 1, 63, 64, 65, 128, 129, 700])
+@pytest.mark.parametrize("n", [1, 100, 3000])
+def test_patterns_of_any_width(engine: Engine, n_threads: int, n: int, p: int) -> None:
+    check_patterns(engine, random_table(n, p, 2 / max(2, p)), n_threads)
+
+
+def test_patterns_that_differ_in_one_column(engine: Engine, n_threads: int) -> None:
+    values = np.eye(600, dtype=np.uint8)[np.random.default_rng(3).integers(0, 600, 2000)]
+    check_patterns(engine, values, n_threads)
+
+
+@pytest.mark.parametrize(("p", "distinct"), [(18, 30_000), (80, 150_000), (150, 30_000)])
+def test_more_patterns_than_a_table_in_the_cache_holds(engine: Engine, n_threads: int, p: int, distinct: int) -> None:
+    n = 60_000
+    numbers = np.random.default_rng(4).integers(0, distinct, n)
+    numbers[: n // 2] = np.arange(n // 2)  # hardly a row is known at first
+    values = np.zeros((n, p), np.uint8)
+    values[:, p - 18 :] = numbers[:, None] >> np.arange(18) & 1
+    check_patterns(engine, values, n_threads)
 
 
 @pytest.mark.parametrize("min_count", [1, 5, 60])

@@ -47,6 +47,7 @@ class ReferenceEngine:
         n = len(offsets) - 1
         packed = np.zeros((n_columns, words_for(n) * 8), np.uint8)
         rows = np.repeat(np.arange(n), np.diff(offsets))
+        indices = indices[offsets[0] : offsets[-1]]
         known = indices >= 0
         rows, columns = rows[known], indices[known]
         np.bitwise_or.at(packed, (columns, rows // 8), (1 << (rows % 8)).astype(np.uint8))
