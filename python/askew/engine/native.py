@@ -10,7 +10,6 @@ from askew import _core, metrics
 from askew.engine.pattern_weights import poisson_tables
 from askew.engine.protocol import (
     Draws,
-    Int32,
     Int64,
     Itemsets,
     MiningTable,
