@@ -190,3 +190,21 @@ def test_two_threads_at_once_and_the_gil_is_free() -> None:
         ticks += 1
     assert ticks > 3
     assert results == [expected, expected]
+
+
+def test_a_group_that_everybody_is_in() -> None:
+    """Its counts are those of the sets alone, whether or not there is another group beside it."""
+    rng = np.random.default_rng(3)
+    values = (rng.random((700, 4)) < 0.4).astype(np.uint8)
+    some = (rng.random(700) < 0.3).astype(np.uint8)
+    sets = [["0"], ["1", "3"]]
+    contains = np.stack([values[:, 0], values[:, 1] & values[:, 3]], axis=1).astype(np.int64)
+    for groups in (np.ones((700, 1), np.uint8), np.stack([np.ones(700, np.uint8), some], axis=1)):
+        table = Annotations(values, groups)
+        counts = askew.count(table, sets, pred=Annotations(1 - values, groups, like=table), n_resamples=3, rng=0)
+        assert np.array_equal(counts.truth.co_set_group[0], contains.T @ groups)
+        assert np.array_equal(counts.truth.co_set[0], contains.sum(axis=0))
+        assert np.array_equal(counts.truth.co_set_group[:, :, 0], counts.truth.co_set)
+        missing = np.stack([1 - values[:, 0], (1 - values[:, 1]) & (1 - values[:, 3])], axis=1).astype(np.int64)
+        assert np.array_equal(counts.predicted_attributes.co_set_group[0], missing.T @ groups)
+        assert np.array_equal(counts.predicted_groups.co_set_group[0], contains.T @ groups)

@@ -294,7 +294,7 @@ def test_pieces_of_a_table_add_up(engine: Engine, n_threads: int) -> None:
     assert np.array_equal(np.sum(pieces, axis=0), whole)
 
 
-def test_many_itemsets_take_the_narrow_path(engine: Engine, n_threads: int) -> None:
+def test_many_itemsets(engine: Engine, n_threads: int) -> None:
     values = random_table(600, 30)
     sets = itemsets([*combinations(range(30), 3), *combinations(range(30), 4)][:9000])
     draws = Draws("poisson", 3, 0, 0)

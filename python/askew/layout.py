@@ -24,6 +24,7 @@ class Layout:
         self._sides = [annotations] if pred is None else [annotations, pred]
         self._attributes: list[int] = []  # first attribute column of each side
         self._groups: list[list[int]] = []  # group columns of each side
+        self._joint: list[list[int | None]] = []  # the same, but None for a group that everybody is in
         self._rest: list[int | None] = []  # column "in no group" of each side; None: co(m) is counted by itself
         self._partition: list[bool] = []
         blocks, n_columns = [], 0
@@ -31,10 +32,13 @@ class Layout:
             q = len(side.group_names)
             self._attributes.append(n_columns)
             self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
+            sizes = np.bitwise_count(side.packed_groups).sum(axis=1, dtype=np.int64)
+            columns = zip(self._groups[-1], sizes.tolist(), strict=True)
+            self._joint.append([None if size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]
             n_columns += self._p + q
             in_some = np.bitwise_or.reduce(side.packed_groups, axis=0)
-            overlap = int(np.bitwise_count(side.packed_groups).sum()) > int(np.bitwise_count(in_some).sum())
+            overlap = int(sizes.sum()) > int(np.bitwise_count(in_some).sum())
             in_none = _instances(side.n) & ~in_some
             self._partition.append(not overlap)
             if not overlap and in_none.any():
@@ -63,13 +67,13 @@ class Layout:
         add("n_annotated", _single([self._annotated]))
         for side, name in zip(range(len(self._sides)), ("true", "predicted"), strict=False):
             add(f"{name}_groups", _single(self._groups[side]))
-            own = [*self._groups[side], *([] if self._rest[side] is None else [self._rest[side]])]
+            own = [*self._joint[side], *([] if self._rest[side] is None else [self._rest[side]])]
             add("truth" if side == 0 else "prediction", _cross(sets.itemsets, self._attributes[side], own))
             if not self._partition[side]:
                 add(f"{name}_sets", _cross(sets.itemsets, self._attributes[side], [None]))
         if len(self._sides) == 2:
-            add("predicted_attributes", _cross(sets.itemsets, self._attributes[1], list(self._groups[0])))
-            add("predicted_groups_with_true_sets", _cross(sets.itemsets, self._attributes[0], list(self._groups[1])))
+            add("predicted_attributes", _cross(sets.itemsets, self._attributes[1], self._joint[0]))
+            add("predicted_groups_with_true_sets", _cross(sets.itemsets, self._attributes[0], self._joint[1]))
         return _join(lots), parts
 
     def arrays(self, buffer: Int64, parts: dict[str, slice], n_sets: int) -> dict[str, Int64]:
