@@ -520,3 +520,21 @@ def test_missing_libraries_are_named(missing: str, monkeypatch: pytest.MonkeyPat
         Annotations.from_dataframe(table, attributes=["dog"], groups="gender")
     assert Annotations([[1, 0]], ["a"]).n == 1
     assert Annotations.from_tags([["dog"]], ["a"]).n == 1
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(-128, 128, dtype=np.int8),
+        np.array([2**64 - 1, 2**64 - 40, 2**64 - 40], np.uint64),
+        np.array([-(2**63), -(2**63) + 3, -(2**63) + 1], np.int64),
+        np.array([10**6, 10**6 + 2, 10**6], np.int32),
+        np.array([5, 2**40, 5], np.int64),
+    ],
+)
+def test_whole_numbers_near_and_far_are_labels(labels: np.ndarray) -> None:
+    """Numbers that lie close together take a way without sorting: the same names and members."""
+    table = Annotations(np.ones((len(labels), 1)), labels)
+    expected, codes = np.unique(labels, return_inverse=True)
+    assert table.group_names == tuple(str(int(label)) for label in expected)
+    assert np.array_equal(table.to_numpy()[1], codes[:, None] == np.arange(len(expected)))

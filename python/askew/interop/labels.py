@@ -127,6 +127,8 @@ def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequ
                 raise InputError(f"{what}: type {chunk.type}; expected text or whole numbers") from error
         indices = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
         return chunk.dictionary.to_pylist(), indices
+    if chunk.dtype.kind in "biu" and len(chunk) and int(chunk.max()) - int(chunk.min()) <= len(chunk):
+        return _distinct_in_range(chunk)
     if chunk.dtype.kind in "biuf":
         distinct, indices = np.unique(chunk, return_inverse=True)
         return list(distinct), indices
@@ -143,6 +145,15 @@ def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequ
         raise InputError(f"{where} has the label {show(value)}; expected text or a whole number") from None
     indices = np.fromiter(map(position.__getitem__, keys), np.int64, len(keys))
     return [key[1] for key in position] if mixed else list(position), indices
+
+
+def _distinct_in_range(chunk: npt.NDArray[Any]) -> tuple[list[object], npt.NDArray[Any]]:
+    """As ``numpy.unique``, without sorting, for whole numbers that lie close together."""
+    low = chunk.min()
+    offsets = (chunk.astype(np.int64) - int(low)) if chunk.dtype.itemsize < 8 else (chunk - low).astype(np.int64)
+    present = np.bincount(offsets) > 0
+    distinct = np.array([int(low) + int(offset) for offset in np.flatnonzero(present)], chunk.dtype)
+    return list(distinct), (np.cumsum(present) - 1)[offsets]
 
 
 def _hashable(value: object) -> bool:
