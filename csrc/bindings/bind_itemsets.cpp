@@ -5,6 +5,13 @@
 namespace askew::bindings {
 namespace {
 
+// An array that owns what a kernel returns.
+template <class T>
+py::array_t<T> array_of(std::unique_ptr<T[]> values, std::int64_t size) {
+  const py::capsule owner(values.get(), [](void* memory) { delete[] static_cast<T*>(memory); });
+  return py::array_t<T>(size, values.release(), owner);
+}
+
 // Tables are (columns, masks or None); all have the same number of columns, each its own number of words.
 py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<WordArray>>>& tables,
                        std::int64_t min_count, std::int64_t max_size, std::int64_t max_sets, int n_threads,
@@ -24,8 +31,9 @@ py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<Word
     found = mine(mining, min_count, max_size, max_sets, n_threads, monitor);
   }
   if (!found) return py::none();
-  return py::make_tuple(Int32Array(static_cast<py::ssize_t>(found->items.size()), found->items.data()),
-                        Int64Array(static_cast<py::ssize_t>(found->offsets.size()), found->offsets.data()));
+  const std::int64_t n_items = found->offsets[found->size];
+  return py::make_tuple(array_of(std::move(found->items), n_items),
+                        array_of(std::move(found->offsets), found->size + 1));
 }
 
 Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -50,9 +51,10 @@ struct MiningTable {
   std::int64_t n_words;
 };
 
-struct MinedItemsets {
-  std::vector<std::int32_t> items;
-  std::vector<std::int64_t> offsets;
+struct MinedItemsets {  // as Itemsets
+  std::unique_ptr<std::int32_t[]> items;
+  std::unique_ptr<std::int64_t[]> offsets;
+  std::int64_t size;
 };
 
 // Every itemset of 1 … max_size columns that reaches min_count in every table, by size, then by columns. Nothing if

@@ -66,6 +66,7 @@ struct Accumulators {
 };
 
 constexpr std::int64_t kPackColumns = 256;  // what is made of 512 rows of them leaves room in the L1 cache
+constexpr int kTile = 4;  // 16 totals and what is added to them fit the registers
 
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
 constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
@@ -75,7 +76,11 @@ struct SimdKernels {
 
   // Number of ones in the conjunction of k columns, words begin … begin + n_words - 1. k ≥ 1.
   std::int64_t (*and_count)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words);
-  // out = conjunction of k columns, as above. k ≥ 1.
+  // Adds to counts[stride * r + t] the number of ones in the conjunction of rows[r] and tails[t], words 0 … n_words - 1,
+  // for 1 to kTile of each.
+  void (*count_tile)(const Word* const* rows, int n_rows, const Word* const* tails, int n_tails, std::int64_t n_words,
+                     std::int64_t* counts, std::int64_t stride);
+  // out = conjunction of k columns, as for and_count. k ≥ 1.
   void (*and_columns)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out);
   // Writes the positions of the ones in the conjunction of k columns, counted from word `begin`, in ascending order,
   // and returns how many they are. At most kMaxOnesWords; k ≥ 1. May write kOnesBeyond more positions.

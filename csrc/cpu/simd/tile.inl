@@ -1,0 +1,104 @@
+// Counting the ones of conjunctions, several rows of columns with several others at a time.
+
+#if defined(__AVX512VPOPCNTDQ__)
+// A column that is loaded once takes part in as many conjunctions as there are registers for their totals: what is left
+// per conjunction is an AND, a population count and an addition, 1.5 cycles on the two ports that execute them.
+template <int kRows, int kTails>
+void count_tile_of(const Word* const* rows, const Word* const* tails, std::int64_t n_words, std::int64_t* counts, std::int64_t stride) {
+  const Word *row[kRows], *tail[kTails];
+  for (int r = 0; r < kRows; ++r) row[r] = rows[r];
+  for (int t = 0; t < kTails; ++t) tail[t] = tails[t];
+  __m512i total[kRows][kTails];
+  for (int r = 0; r < kRows; ++r)
+    for (int t = 0; t < kTails; ++t) total[r][t] = _mm512_setzero_si512();
+  for (std::int64_t word = 0; word < n_words; word += 8) {
+    __m512i y[kTails];
+    for (int t = 0; t < kTails; ++t) y[t] = _mm512_loadu_si512(tail[t] + word);
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i x = _mm512_loadu_si512(row[r] + word);
+      for (int t = 0; t < kTails; ++t)
+        total[r][t] = _mm512_add_epi64(total[r][t], _mm512_popcnt_epi64(_mm512_and_si512(x, y[t])));
+    }
+  }
+  for (int r = 0; r < kRows; ++r)
+    for (int t = 0; t < kTails; ++t) counts[stride * r + t] += _mm512_reduce_add_epi64(total[r][t]);
+}
+
+template <int kRows>
+void count_rows(const Word* const* rows, const Word* const* tails, int n_tails, std::int64_t n_words,
+                std::int64_t* counts, std::int64_t stride) {
+  switch (n_tails) {
+    case 1: return count_tile_of<kRows, 1>(rows, tails, n_words, counts, stride);
+    case 2: return count_tile_of<kRows, 2>(rows, tails, n_words, counts, stride);
+    case 3: return count_tile_of<kRows, 3>(rows, tails, n_words, counts, stride);
+    default: return count_tile_of<kRows, 4>(rows, tails, n_words, counts, stride);
+  }
+}
+
+void count_tile(const Word* const* rows, int n_rows, const Word* const* tails, int n_tails, std::int64_t n_words,
+                std::int64_t* counts, std::int64_t stride) {
+  switch (n_rows) {
+    case 1: return count_rows<1>(rows, tails, n_tails, n_words, counts, stride);
+    case 2: return count_rows<2>(rows, tails, n_tails, n_words, counts, stride);
+    case 3: return count_rows<3>(rows, tails, n_tails, n_words, counts, stride);
+    default: return count_rows<4>(rows, tails, n_tails, n_words, counts, stride);
+  }
+}
+#else
+// Without an instruction that counts ones: carry-save adders, which leave one population count for 16 registers (Muła,
+// Kurz & Lemire, "Faster population counts using AVX2 instructions", 2018).
+inline void carry_save(Words& high, Words& low, const Words a, const Words b) {
+  const Words half = low ^ a;
+  high = (low & a) | (half & b);
+  low = half ^ b;
+}
+
+inline Words ones_in_words(Words x) {
+  x -= (x >> 1) & 0x5555555555555555ull;
+  x = (x & 0x3333333333333333ull) + ((x >> 2) & 0x3333333333333333ull);
+  x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Full;
+  x += x >> 8;
+  x += x >> 16;
+  return (x + (x >> 32)) & 0x7F;
+}
+
+inline Words load_both(const Word* row, const Word* tail) {
+  Words x, y;
+  std::memcpy(&x, row, kVectorBytes);
+  std::memcpy(&y, tail, kVectorBytes);
+  return x & y;
+}
+
+std::int64_t count_both(const Word* row, const Word* tail, std::int64_t n_words) {
+  Words ones = {}, twos = {}, fours = {}, eights = {}, sixteens = {}, total = {};
+  std::int64_t word = 0;
+  for (; word + 16 * kWordLanes <= n_words; word += 16 * kWordLanes) {
+    Words two[2], four[2], eight[2];
+    for (int e = 0; e < 2; ++e) {
+      for (int f = 0; f < 2; ++f) {
+        for (int t = 0; t < 2; ++t) {
+          const std::int64_t at = word + (8 * e + 4 * f + 2 * t) * kWordLanes;
+          carry_save(two[t], ones, load_both(row + at, tail + at),
+                     load_both(row + at + kWordLanes, tail + at + kWordLanes));
+        }
+        carry_save(four[f], twos, two[0], two[1]);
+      }
+      carry_save(eight[e], fours, four[0], four[1]);
+    }
+    carry_save(sixteens, eights, eight[0], eight[1]);
+    total += ones_in_words(sixteens);
+  }
+  total = 16 * total + 8 * ones_in_words(eights) + 4 * ones_in_words(fours) + 2 * ones_in_words(twos);
+  total += ones_in_words(ones);
+  for (; word < n_words; word += kWordLanes) total += ones_in_words(load_both(row + word, tail + word));
+  std::int64_t sum = 0;
+  for (int lane = 0; lane < kWordLanes; ++lane) sum += static_cast<std::int64_t>(total[lane]);
+  return sum;
+}
+
+void count_tile(const Word* const* rows, int n_rows, const Word* const* tails, int n_tails, std::int64_t n_words,
+                std::int64_t* counts, std::int64_t stride) {
+  for (int r = 0; r < n_rows; ++r)
+    for (int t = 0; t < n_tails; ++t) counts[stride * r + t] += count_both(rows[r], tails[t], n_words);
+}
+#endif
