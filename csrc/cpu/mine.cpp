@@ -46,7 +46,7 @@ struct Node {
 // later one.
 class PairCounts {
  public:
-  void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end) {
+  [[gnu::noinline]] void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end) {
     const Base& base = *node.base;
     table_ = &base.tables[t];
     extensions_ = node.extensions->data() + begin;
@@ -81,11 +81,11 @@ class PairCounts {
     for (std::size_t b = 0; b < n_rows_ / n_supports_; ++b) rows += extensions_[b].rows;
     const std::int64_t words = table_->words_per_row() - table_->place(column(0)) / kWordBits;
     const std::int64_t ones_per_row = ones / (table_->n_words() * kWordBits) + 1;
-    return rows * (2 * words + 3 * ones_per_row) <
+    return rows * (3 * words + 15 + 4 * ones_per_row) <
            static_cast<std::int64_t>(n_rows_ * n_tails_) * (table_->n_words() / 5 + 5);
   }
 
-  void by_rows() {
+  [[gnu::noinline]] void by_rows() {
     std::vector<Word> later(static_cast<std::size_t>(table_->words_per_row()), 0);
     std::vector<std::size_t> tail_at(later.size() * kWordBits);
     for (std::size_t c = 1; c <= n_tails_; ++c) {
@@ -115,7 +115,7 @@ class PairCounts {
     }
   }
 
-  void by_columns() {
+  [[gnu::noinline]] void by_columns() {
     const SimdKernels& kernels = simd();
     const std::int64_t fitting = kBlockBytes / 8 / static_cast<std::int64_t>(n_rows_ + n_tails_) / 8 * 8;
     const std::int64_t block = std::min(table_->n_words(), std::clamp<std::int64_t>(fitting, 64, 2048));
@@ -169,7 +169,7 @@ class Miner {
   FoundItemsets found;
 
   // For each of the extensions begin … end - 1: those later ones that are frequent with it and the node's itemset.
-  void extend(const Node& node, std::size_t begin, std::size_t end, std::vector<Extensions>& next) {
+  [[gnu::noinline]] void extend(const Node& node, std::size_t begin, std::size_t end, std::vector<Extensions>& next) {
     const std::size_t n_tables = node.base->tables.size();
     if (counts_.size() < n_tables) counts_.resize(n_tables);
     if (next.size() < end - begin) next.resize(end - begin);
@@ -231,7 +231,7 @@ class Miner {
 
   // Records the extensions of the node's itemset with `added`, and makes it level.node. False if nothing extends it by
   // two columns.
-  bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
+  [[gnu::noinline]] bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
     const Base& base = *node.base;
     const std::int32_t column = base.columns[static_cast<std::size_t>(added.column)];
     level.items = *node.items;
