@@ -33,19 +33,19 @@ typedef std::uint8_t Bytes __attribute__((vector_size(kVectorBytes), aligned(1),
 typedef std::uint16_t Halves __attribute__((vector_size(kVectorBytes)));
 typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 
-// clang-format off: resampling needs the weights, tiles the vectors of words
+// clang-format off: resampling needs the weights, counting the transposition's vectors
 #include "cpu/simd/bits.inl"
 #include "cpu/simd/pack.inl"
 #include "cpu/simd/transpose.inl"
-#include "cpu/simd/tile.inl"
+#include "cpu/simd/count.inl"
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"
 #include "cpu/simd/probe.inl"
 // clang-format on
 
 constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
-                                  and_count,
                                   count_tile,
+                                  count_extensions,
                                   and_columns,
                                   ones_of,
                                   transpose,

@@ -1,11 +1,10 @@
-// Conjunctions of columns: counting, storing and listing their ones.
+// Conjunctions of columns: storing them and listing their ones.
 
-// A register of bits: how to load it and how to add its ones to a counter.
+// A register of bits.
 #if defined(__AVX512VPOPCNTDQ__)
 struct Bits {
   using Register = __m512i;
   static constexpr std::int64_t words = 8;
-  static Register zero() { return _mm512_setzero_si512(); }
   static Register load(const Word* p) { return _mm512_loadu_si512(p); }
   static void store(Word* p, Register x) { _mm512_storeu_si512(p, x); }
   static Register both(Register a, Register b) { return _mm512_and_si512(a, b); }
@@ -19,16 +18,11 @@ struct Bits {
                      _mm512_cvtepi64_epi16(_mm512_maskz_compress_epi64(mask, numbers)));
     return __builtin_popcount(mask);
   }
-  static Register add_ones(Register total, Register x) { return _mm512_add_epi64(total, _mm512_popcnt_epi64(x)); }
-  static std::int64_t sum(Register total) { return _mm512_reduce_add_epi64(total); }
 };
 #elif defined(__AVX2__)
-// Population count by a table of nibbles (Muła, Kurz & Lemire, "Faster population counts using AVX2 instructions",
-// 2018).
 struct Bits {
   using Register = __m256i;
   static constexpr std::int64_t words = 4;
-  static Register zero() { return _mm256_setzero_si256(); }
   static Register load(const Word* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void store(Word* p, Register x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   static Register both(Register a, Register b) { return _mm256_and_si256(a, b); }
@@ -43,24 +37,11 @@ struct Bits {
     }
     return n;
   }
-  static Register add_ones(Register total, Register x) {
-    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2,
-                                           2, 3, 2, 3, 3, 4);
-    const __m256i low = _mm256_set1_epi8(0x0F);
-    const __m256i ones = _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                                         _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
-    return _mm256_add_epi64(total, _mm256_sad_epu8(ones, _mm256_setzero_si256()));
-  }
-  static std::int64_t sum(Register total) {
-    const __m128i halves = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
-    return _mm_cvtsi128_si64(halves) + _mm_extract_epi64(halves, 1);
-  }
 };
 #else
 struct Bits {
   using Register = Word;
   static constexpr std::int64_t words = 1;
-  static Register zero() { return 0; }
   static Register load(const Word* p) { return *p; }
   static void store(Word* p, Register x) { *p = x; }
   static Register both(Register a, Register b) { return a & b; }
@@ -69,8 +50,6 @@ struct Bits {
     *positions = static_cast<std::uint16_t>(first);
     return x != 0;
   }
-  static Register add_ones(Register total, Register x) { return total + static_cast<Word>(__builtin_popcountll(x)); }
-  static std::int64_t sum(Register total) { return static_cast<std::int64_t>(total); }
 };
 #endif
 
@@ -80,37 +59,7 @@ inline Bits::Register conjunction(const Word* const* columns, std::int64_t k, st
   return x;
 }
 
-// The number of columns as a constant, so that the pointers stay in registers and the loop unrolls.
-template <int kColumns>
-std::int64_t and_count_of(const Word* const* columns, std::int64_t begin, std::int64_t n_words) {
-  const Word* column[kColumns];
-  for (int j = 0; j < kColumns; ++j) column[j] = columns[j];
-  Bits::Register even = Bits::zero(), odd = Bits::zero();
-  const std::int64_t end = begin + n_words;
-  std::int64_t word = begin;
-  for (; word + 2 * Bits::words <= end; word += 2 * Bits::words) {
-    even = Bits::add_ones(even, conjunction(column, kColumns, word));
-    odd = Bits::add_ones(odd, conjunction(column, kColumns, word + Bits::words));
-  }
-  for (; word < end; word += Bits::words) even = Bits::add_ones(even, conjunction(column, kColumns, word));
-  return Bits::sum(even) + Bits::sum(odd);
-}
-
 // Ranges are whole multiples of 8 words, so that every level's register divides them.
-std::int64_t and_count(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words) {
-  switch (k) {
-    case 1: return and_count_of<1>(columns, begin, n_words);
-    case 2: return and_count_of<2>(columns, begin, n_words);
-    case 3: return and_count_of<3>(columns, begin, n_words);
-    case 4: return and_count_of<4>(columns, begin, n_words);
-    case 5: return and_count_of<5>(columns, begin, n_words);
-  }
-  Bits::Register total = Bits::zero();
-  for (std::int64_t word = begin; word < begin + n_words; word += Bits::words)
-    total = Bits::add_ones(total, conjunction(columns, k, word));
-  return Bits::sum(total);
-}
-
 void and_columns(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out) {
   for (std::int64_t word = 0; word < n_words; word += Bits::words)
     Bits::store(out + word, conjunction(columns, k, begin + word));
