@@ -23,7 +23,7 @@ void BitTable::make_rows(int n_threads, const Monitor& monitor) {
   std::iota(places_.begin(), places_.end(), 0);
   n_row_words_ = (n_columns() + kWordBits - 1) / kWordBits;
   rows_.resize(static_cast<std::size_t>(n_row_words_));
-  for (std::vector<Word>& words : rows_) words.resize(static_cast<std::size_t>(n_words_ * kWordBits));
+  for (Buffer& words : rows_) words.reserve(static_cast<std::size_t>(n_words_ * kWordBits));
   const SimdKernels& kernels = simd();
   const std::int64_t n_blocks = n_words_ / kBlockWords, n_tasks = (n_blocks + kBlocksPerTask - 1) / kBlocksPerTask;
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {
@@ -57,7 +57,7 @@ void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& s
                        const std::vector<std::int32_t>& kept) {
   n_words_ = words_for(std::ssize(slots));
   const auto n_words = static_cast<std::size_t>(n_words_);
-  own_columns_.resize(kept.size() * n_words);
+  Word* own_columns = own_columns_.reserve(kept.size() * n_words);
   columns_.resize(kept.size());
   places_.resize(kept.size());
   n_row_words_ = 0;
@@ -66,20 +66,20 @@ void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& s
     const std::int64_t word = from.place(kept[c]) / kWordBits;
     const std::size_t begin = c;
     for (; c < kept.size() && from.place(kept[c]) / kWordBits == word; ++c) {
-      columns_[c] = own_columns_.data() + c * n_words;
+      columns_[c] = own_columns + c * n_words;
       places_[c] = static_cast<std::int32_t>(n_row_words_ * kWordBits + from.place(kept[c]) % kWordBits);
     }
     if (std::ssize(rows_) == n_row_words_) rows_.emplace_back();
-    std::vector<Word>& rows = rows_[static_cast<std::size_t>(n_row_words_++)];
-    rows.resize(n_words * static_cast<std::size_t>(kWordBits));
+    const std::size_t n_slots = n_words * static_cast<std::size_t>(kWordBits);
+    Word* rows = rows_[static_cast<std::size_t>(n_row_words_++)].reserve(n_slots);
     const Word* source = from.row_words(word);
     for (std::size_t i = 0; i < slots.size(); ++i) rows[i] = source[slots[i]];
-    std::fill(rows.begin() + std::ssize(slots), rows.end(), Word{0});
+    std::fill(rows + slots.size(), rows + n_slots, Word{0});
     Word columns[kBlockBits];
     for (std::int64_t block = 0; block < n_words_ / kBlockWords; ++block) {
-      kernels.transpose(rows.data() + block * kBlockBits, columns);  // which is its own inverse
+      kernels.transpose(rows + block * kBlockBits, columns);  // which is its own inverse
       for (std::size_t k = begin; k < c; ++k)
-        std::memcpy(own_columns_.data() + k * n_words + static_cast<std::size_t>(block * kBlockWords),
+        std::memcpy(own_columns + k * n_words + static_cast<std::size_t>(block * kBlockWords),
                     columns + places_[k] % kWordBits * kBlockWords, kBlockWords * sizeof(Word));
     }
   }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "cpu/bit_table.hpp"
+#include "cpu/buffer.hpp"
 #include "cpu/found.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/simd.hpp"
@@ -46,7 +47,7 @@ struct Node {
 // later one.
 class PairCounts {
  public:
-  [[gnu::noinline]] void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end) {
+  void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end) {
     const Base& base = *node.base;
     table_ = &base.tables[t];
     extensions_ = node.extensions->data() + begin;
@@ -85,7 +86,7 @@ class PairCounts {
            static_cast<std::int64_t>(n_rows_ * n_tails_) * (table_->n_words() / 5 + 5);
   }
 
-  [[gnu::noinline]] void by_rows() {
+  void by_rows() {
     std::vector<Word> later(static_cast<std::size_t>(table_->words_per_row()), 0);
     std::vector<std::size_t> tail_at(later.size() * kWordBits);
     for (std::size_t c = 1; c <= n_tails_; ++c) {
@@ -98,8 +99,6 @@ class PairCounts {
       later[place / kWordBits] &= ~((Word{2} << place % kWordBits) - 1);
       table_->slots_of(table_->column(column(b)), slots_);
       for (std::size_t j = 0; j < n_supports_; ++j) {
-        if (n_masks_ > 0) {
-        }
         std::int64_t* counts = counts_.data() + (b * n_supports_ + j) * n_tails_;
         const auto mask = n_masks_ > 0 ? static_cast<std::size_t>(table_->place(first_mask_ + static_cast<std::int32_t>(j))) : place;
         const Word* in_mask = table_->row_words(static_cast<std::int64_t>(mask / kWordBits));
@@ -115,34 +114,28 @@ class PairCounts {
     }
   }
 
-  [[gnu::noinline]] void by_columns() {
+  void by_columns() {
     const SimdKernels& kernels = simd();
-    const std::int64_t fitting = kBlockBytes / 8 / static_cast<std::int64_t>(n_rows_ + n_tails_) / 8 * 8;
-    const std::int64_t block = std::min(table_->n_words(), std::clamp<std::int64_t>(fitting, 64, 2048));
-    rows_.resize(n_rows_);
-    tails_.resize(n_tails_);
-    const bool combined = within_ != nullptr || n_masks_ > 0;
-    if (combined) row_words_.resize(n_rows_ * static_cast<std::size_t>(block));
+    constexpr std::size_t kStep = kTile;
+    const std::size_t n_extensions = n_tails_ + 1, n_first = n_rows_ / n_supports_;
+    const std::int64_t fitting = kBlockBytes / 8 / static_cast<std::int64_t>(n_extensions) / 8 * 8;
+    const std::int64_t block = std::clamp<std::int64_t>(fitting, 64, 2048);
+    columns_.resize(n_extensions);
     for (std::int64_t word = 0; word < table_->n_words(); word += block) {
       const std::int64_t n_words = std::min(block, table_->n_words() - word);
-      for (std::size_t r = 0; r < n_rows_; ++r) {
-        const Word* parts[3] = {table_->column(column(r / n_supports_)), nullptr, nullptr};
-        rows_[r] = parts[0] + word;
-        if (!combined) continue;
-        std::int64_t k = 1;
-        if (within_ != nullptr) parts[k++] = within_;
-        if (n_masks_ > 0) parts[k++] = table_->column(first_mask_ + static_cast<std::int32_t>(r % n_supports_));
-        Word* out = row_words_.data() + r * static_cast<std::size_t>(n_words);
-        kernels.and_columns(parts, k, word, n_words, out);
-        rows_[r] = out;
+      for (std::size_t c = 0; c < n_extensions; ++c) columns_[c] = table_->column(column(c)) + word;
+      for (std::size_t j = 0; j < n_supports_; ++j) {
+        const Word* prefix[2];
+        std::int64_t k = 0;
+        if (within_ != nullptr) prefix[k++] = within_ + word;
+        if (n_masks_ > 0) prefix[k++] = table_->column(first_mask_ + static_cast<std::int32_t>(j)) + word;
+        for (std::size_t b = 0; b < n_first; b += kStep)
+          for (std::size_t c = b + 1; c < n_extensions; c += kStep)
+            kernels.count_tile(prefix, k, columns_.data() + b, static_cast<int>(std::min(kStep, n_first - b)),
+                               columns_.data() + c, static_cast<int>(std::min(kStep, n_extensions - c)), n_words,
+                               counts_.data() + (b * n_supports_ + j) * n_tails_ + c - 1,
+                               static_cast<std::int64_t>(n_supports_ * n_tails_));
       }
-      for (std::size_t c = 0; c < n_tails_; ++c) tails_[c] = table_->column(column(c + 1)) + word;
-      constexpr std::size_t kStep = kTile;
-      for (std::size_t r = 0; r < n_rows_; r += kStep)  // tails up to the first row's are of no use
-        for (std::size_t c = r / n_supports_; c < n_tails_; c += kStep)
-          kernels.count_tile(rows_.data() + r, static_cast<int>(std::min(kStep, n_rows_ - r)), tails_.data() + c,
-                             static_cast<int>(std::min(kStep, n_tails_ - c)), n_words,
-                             counts_.data() + r * n_tails_ + c, static_cast<std::int64_t>(n_tails_));
     }
   }
 
@@ -152,8 +145,7 @@ class PairCounts {
   std::int32_t first_mask_ = 0;
   std::size_t n_masks_ = 0, n_supports_ = 1, n_rows_ = 0, n_tails_ = 0;
   std::vector<std::int64_t> counts_;
-  std::vector<Word> row_words_;
-  std::vector<const Word*> rows_, tails_;
+  Columns columns_;
   std::vector<std::uint32_t> slots_;
 };
 
@@ -169,7 +161,7 @@ class Miner {
   FoundItemsets found;
 
   // For each of the extensions begin … end - 1: those later ones that are frequent with it and the node's itemset.
-  [[gnu::noinline]] void extend(const Node& node, std::size_t begin, std::size_t end, std::vector<Extensions>& next) {
+  void extend(const Node& node, std::size_t begin, std::size_t end, std::vector<Extensions>& next) {
     const std::size_t n_tables = node.base->tables.size();
     if (counts_.size() < n_tables) counts_.resize(n_tables);
     if (next.size() < end - begin) next.resize(end - begin);
@@ -223,7 +215,7 @@ class Miner {
   struct Level {
     std::vector<Extensions> next;
     std::vector<std::int32_t> items;
-    std::vector<std::vector<Word>> rows;
+    std::vector<Buffer> rows;
     Base base;
     Extensions extensions;
     Node node;
@@ -231,7 +223,7 @@ class Miner {
 
   // Records the extensions of the node's itemset with `added`, and makes it level.node. False if nothing extends it by
   // two columns.
-  [[gnu::noinline]] bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
+  bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
     const Base& base = *node.base;
     const std::int32_t column = base.columns[static_cast<std::size_t>(added.column)];
     level.items = *node.items;
@@ -246,9 +238,9 @@ class Miner {
       const Word* both[2] = {table.column(added.column), node.rows[t]};
       level.node.rows[t] = both[0];
       if (node.rows[t] == nullptr) continue;
-      level.rows[t].resize(static_cast<std::size_t>(table.n_words()));
-      kernels_.and_columns(both, 2, 0, table.n_words(), level.rows[t].data());
-      level.node.rows[t] = level.rows[t].data();
+      Word* out = level.rows[t].reserve(static_cast<std::size_t>(table.n_words()));
+      kernels_.and_columns(both, 2, 0, table.n_words(), out);
+      level.node.rows[t] = out;
     }
     if (projection_pays(base, added.rows, std::ssize(extensions))) {
       project(base, extensions, level);
@@ -315,7 +307,7 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
       const Word* bits = table.columns[static_cast<std::size_t>(column)];
       for (const Word* mask : table.masks.empty() ? Columns{bits} : table.masks) {
         std::int64_t support = 0;
-        kernels.count_tile(&bits, 1, &mask, 1, table.n_words, &support, 1);
+        kernels.count_tile(nullptr, 0, &bits, 1, &mask, 1, table.n_words, &support, 1);
         least = std::min(least, support);
         sum += support;
       }
@@ -347,7 +339,7 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   const std::vector<std::int32_t> empty;
   Extensions singles;
   Base root = frequent_columns(tables, max_size > 0 ? min_count : std::numeric_limits<std::int64_t>::max(), singles);
-  std::vector<Miner> miners;
+  std::deque<Miner> miners;
   for (int thread = 0; thread < n_threads; ++thread)
     miners.emplace_back(Limits{min_count, max_size, max_sets}, std::ssize(tables.front().columns), n_found);
   miners[0].record(empty, root, singles);

@@ -45,7 +45,6 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 
 constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
                                   count_tile,
-                                  count_extensions,
                                   and_columns,
                                   ones_of,
                                   transpose,

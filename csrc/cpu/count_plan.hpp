@@ -1,0 +1,52 @@
+// Which itemsets are counted together.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/buffer.hpp"
+#include "cpu/kernels.hpp"
+
+namespace askew {
+
+// Itemsets that are alike but for their last two columns, of a few rows and a few tails: what one call of the inner loop
+// counts. A set of one column is its own row and its own tail.
+class CountPlan {
+ public:
+  // For itemsets begin … end - 1. In a better order than theirs if that pays, which takes time.
+  CountPlan(const Columns& columns, const Itemsets& itemsets, std::int64_t begin, std::int64_t end, bool reorder);
+
+  // Adds the counts of the rows in `n_words` words from `begin` on to sums, one for each of n_counts().
+  void run(std::int64_t begin, std::int64_t n_words, Buffer& buffer, std::int64_t* sums) const;
+
+  std::size_t n_counts() const { return itemset_of_.size(); }
+  std::int64_t itemset_of(std::size_t count) const { return itemset_of_[count]; }  // negative: nobody asked for it
+
+ private:
+  struct Step {
+    std::uint8_t n_rows, n_tails;
+    std::int32_t n_prefix;
+    std::size_t members, counts;  // where the prefix, the rows and the tails begin in members_, and the counts
+  };
+  struct Group;
+  struct Entry {
+    std::int32_t tail;
+    std::uint32_t row;
+    std::int64_t itemset;
+    std::size_t slot;
+  };
+
+  std::uint32_t number_of(std::int32_t item);
+  bool add(const Group* groups, std::size_t n_rows, const std::vector<std::int64_t>& order);
+
+  const Columns& columns_;
+  const Itemsets& itemsets_;
+  Columns used_;
+  std::vector<std::uint32_t> numbers_;  // of all columns among those used, plus 1
+  std::vector<std::uint32_t> members_;  // columns among those used
+  std::vector<Step> steps_;
+  std::vector<std::int64_t> itemset_of_;
+  std::vector<Entry> entries_;  // kept for the next step
+};
+
+}  // namespace askew
