@@ -9,8 +9,8 @@
 
 namespace askew {
 
-// Itemsets that are alike but for their last two columns, of a few rows and a few tails: what one call of the inner loop
-// counts. A set of one column is its own row and its own tail.
+// Itemsets that are alike but for their last two columns, of a few rows and a few tails: what one call of the inner
+// loop counts. A set of one column is its own row and its own tail.
 class CountPlan {
  public:
   // For itemsets begin … end - 1. In a better order than theirs if that pays, which takes time.

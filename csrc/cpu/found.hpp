@@ -22,8 +22,8 @@ class FoundItemsets {
   static MinedItemsets in_order(std::vector<FoundItemsets>& parts, int n_threads, const Monitor& monitor);
 
  private:
-  int bits_;             // of an item
-  std::size_t per_word_;  // items in a word
+  int bits_;                             // of an item
+  std::size_t per_word_;                 // items in a word
   std::vector<std::vector<Word>> keys_;  // [size]
 };
 

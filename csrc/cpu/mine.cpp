@@ -3,154 +3,33 @@
 // and where few rows contain the itemset, they are first copied to a table of their own.
 #include <deque>
 #include <limits>
+#include <mutex>
 
-#include "cpu/bit_table.hpp"
 #include "cpu/buffer.hpp"
 #include "cpu/found.hpp"
 #include "cpu/kernels.hpp"
+#include "cpu/pair_counts.hpp"
 #include "cpu/simd.hpp"
 
 namespace askew {
 namespace {
 
 constexpr std::size_t kStrip = 32;              // extensions that are combined with all later ones in one pass
-constexpr std::int64_t kBlockBytes = 1 << 20;   // of columns, which stay in the L2 cache during that pass
 constexpr std::int64_t kMaxRowBytes = 1 << 30;  // for a second copy, by rows, of the tables that are mined
 constexpr std::int64_t kWatchWords = 1 << 22;   // between two looks at the clock
 
-struct Extension {
-  std::int32_t column;  // of the base
-  std::int64_t rows;    // that contain it and the itemset that it extends (of all tables; per mask, if there are any)
-};
-
-using Extensions = std::vector<Extension>;
-
-// Where the extensions of an itemset are counted: tables of the same columns, followed by the masks of each.
-struct Base {
-  std::vector<BitTable> tables;
-  std::vector<std::int32_t> columns;  // their numbers in the tables that were given
-
-  std::int32_t n_columns() const { return static_cast<std::int32_t>(columns.size()); }
-  std::int32_t n_masks(std::size_t t) const { return tables[t].n_columns() - n_columns(); }
-  std::int32_t n_supports(std::size_t t) const { return std::max(n_masks(t), 1); }
-};
-
-// An itemset: the rows of the base that contain it (one bitmap per table; null: all of them), and what may extend it.
-struct Node {
-  const Base* base;
-  std::vector<const Word*> rows;
-  const Extensions* extensions;
-  const std::vector<std::int32_t>* items;  // ascending
-};
-
-// Counts of the pairs of extensions of a node: one row for each of a few of them (and each mask), one column for each
-// later one.
-class PairCounts {
- public:
-  void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end) {
-    const Base& base = *node.base;
-    table_ = &base.tables[t];
-    extensions_ = node.extensions->data() + begin;
-    n_masks_ = static_cast<std::size_t>(base.n_masks(t));
-    first_mask_ = base.n_columns();
-    within_ = node.rows[t];
-    n_supports_ = std::max<std::size_t>(n_masks_, 1);
-    n_rows_ = (end - begin) * n_supports_;
-    n_tails_ = node.extensions->size() - begin - 1;
-    counts_.assign(n_rows_ * n_tails_, 0);
-    if (few_ones())
-      by_rows();
-    else
-      by_columns();
-  }
-
-  std::size_t n_supports() const { return n_supports_; }
-
-  // Rows that contain extension begin + b and begin + c, b < c, and are in mask j.
-  std::int64_t operator()(std::size_t b, std::size_t c, std::size_t j) const {
-    return counts_[(b * n_supports_ + j) * n_tails_ + c - 1];
-  }
-
- private:
-  std::int32_t column(std::size_t b) const { return extensions_[b].column; }
-
-  // Whether going through the ones of the rows takes fewer cycles than ANDs of whole columns, by rough estimates.
-  bool few_ones() const {
-    if (within_ != nullptr || table_->words_per_row() == 0) return false;
-    std::int64_t ones = 0, rows = 0;
-    for (std::size_t c = 0; c <= n_tails_; ++c) ones += extensions_[c].rows;
-    for (std::size_t b = 0; b < n_rows_ / n_supports_; ++b) rows += extensions_[b].rows;
-    const std::int64_t words = table_->words_per_row() - table_->place(column(0)) / kWordBits;
-    const std::int64_t ones_per_row = ones / (table_->n_words() * kWordBits) + 1;
-    return rows * (3 * words + 15 + 4 * ones_per_row) <
-           static_cast<std::int64_t>(n_rows_ * n_tails_) * (table_->n_words() / 5 + 5);
-  }
-
-  void by_rows() {
-    std::vector<Word> later(static_cast<std::size_t>(table_->words_per_row()), 0);
-    std::vector<std::size_t> tail_at(later.size() * kWordBits);
-    for (std::size_t c = 1; c <= n_tails_; ++c) {
-      const auto place = static_cast<std::size_t>(table_->place(column(c)));
-      later[place / kWordBits] |= Word{1} << place % kWordBits;
-      tail_at[place] = c - 1;
-    }
-    for (std::size_t b = 0; b < n_rows_ / n_supports_; ++b) {
-      const auto place = static_cast<std::size_t>(table_->place(column(b)));
-      later[place / kWordBits] &= ~((Word{2} << place % kWordBits) - 1);
-      table_->slots_of(table_->column(column(b)), slots_);
-      for (std::size_t j = 0; j < n_supports_; ++j) {
-        std::int64_t* counts = counts_.data() + (b * n_supports_ + j) * n_tails_;
-        const auto mask = n_masks_ > 0 ? static_cast<std::size_t>(table_->place(first_mask_ + static_cast<std::int32_t>(j))) : place;
-        const Word* in_mask = table_->row_words(static_cast<std::int64_t>(mask / kWordBits));
-        for (std::size_t w = place / kWordBits; w < later.size(); ++w) {
-          if (later[w] == 0) continue;
-          const Word* words = table_->row_words(static_cast<std::int64_t>(w));
-          for (const std::uint32_t slot : slots_)
-            if (in_mask[slot] >> mask % kWordBits & 1)
-              for (Word left = words[slot] & later[w]; left != 0; left &= left - 1)
-                ++counts[tail_at[w * kWordBits + static_cast<std::size_t>(__builtin_ctzll(left))]];
-        }
-      }
-    }
-  }
-
-  void by_columns() {
-    const SimdKernels& kernels = simd();
-    constexpr std::size_t kStep = kTile;
-    const std::size_t n_extensions = n_tails_ + 1, n_first = n_rows_ / n_supports_;
-    const std::int64_t fitting = kBlockBytes / 8 / static_cast<std::int64_t>(n_extensions) / 8 * 8;
-    const std::int64_t block = std::clamp<std::int64_t>(fitting, 64, 2048);
-    columns_.resize(n_extensions);
-    for (std::int64_t word = 0; word < table_->n_words(); word += block) {
-      const std::int64_t n_words = std::min(block, table_->n_words() - word);
-      for (std::size_t c = 0; c < n_extensions; ++c) columns_[c] = table_->column(column(c)) + word;
-      for (std::size_t j = 0; j < n_supports_; ++j) {
-        const Word* prefix[2];
-        std::int64_t k = 0;
-        if (within_ != nullptr) prefix[k++] = within_ + word;
-        if (n_masks_ > 0) prefix[k++] = table_->column(first_mask_ + static_cast<std::int32_t>(j)) + word;
-        for (std::size_t b = 0; b < n_first; b += kStep)
-          for (std::size_t c = b + 1; c < n_extensions; c += kStep)
-            kernels.count_tile(prefix, k, columns_.data() + b, static_cast<int>(std::min(kStep, n_first - b)),
-                               columns_.data() + c, static_cast<int>(std::min(kStep, n_extensions - c)), n_words,
-                               counts_.data() + (b * n_supports_ + j) * n_tails_ + c - 1,
-                               static_cast<std::int64_t>(n_supports_ * n_tails_));
-      }
-    }
-  }
-
-  const BitTable* table_ = nullptr;
-  const Extension* extensions_ = nullptr;
-  const Word* within_ = nullptr;
-  std::int32_t first_mask_ = 0;
-  std::size_t n_masks_ = 0, n_supports_ = 1, n_rows_ = 0, n_tails_ = 0;
-  std::vector<std::int64_t> counts_;
-  Columns columns_;
-  std::vector<std::uint32_t> slots_;
-};
-
 struct Limits {
   std::int64_t min_count, max_size, max_sets;
+};
+
+// What visiting an itemset of a certain size takes, kept for the next one.
+struct Level {
+  std::vector<Extensions> next;
+  std::vector<std::int32_t> items;
+  std::vector<Buffer> rows;
+  Base base;
+  Extensions extensions;
+  Node node;
 };
 
 class Miner {
@@ -210,16 +89,6 @@ class Miner {
       }
     }
   }
-
-  // What visiting an itemset of a certain size takes, kept for the next one.
-  struct Level {
-    std::vector<Extensions> next;
-    std::vector<std::int32_t> items;
-    std::vector<Buffer> rows;
-    Base base;
-    Extensions extensions;
-    Node node;
-  };
 
   // Records the extensions of the node's itemset with `added`, and makes it level.node. False if nothing extends it by
   // two columns.
@@ -331,6 +200,49 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
   return base;
 }
 
+// All that extends one column; shared by the threads that work on it.
+struct Branch {
+  std::once_flag once;
+  Level level;
+  bool goes_on = false;
+  std::atomic<std::size_t> parts_left{0};
+};
+
+struct Part {
+  std::size_t column, begin, end;  // its extensions begin … end - 1
+};
+
+void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner>& miners, const Monitor& monitor) {
+  const int n_threads = static_cast<int>(miners.size());
+  const std::vector<std::int32_t> none;
+  const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &none};
+  std::vector<Extensions> pairs(singles.size());
+  const auto n_strips = static_cast<std::int64_t>((singles.size() + kStrip - 1) / kStrip);
+  parallel_for(n_strips, n_threads, monitor, [&](std::int64_t task, int thread, Watch&) {
+    const std::size_t begin = static_cast<std::size_t>(task) * kStrip, end = std::min(begin + kStrip, singles.size());
+    std::vector<Extensions> next;
+    miners[static_cast<std::size_t>(thread)].extend(node, begin, end, next);
+    std::move(next.begin(), next.end(), pairs.begin() + static_cast<std::ptrdiff_t>(begin));
+  });
+
+  // A column may hold most of the itemsets: several threads share its extensions.
+  const std::size_t per_part = n_threads == 1 ? singles.size() : 4;
+  std::vector<Branch> branches(singles.size());
+  std::vector<Part> parts;
+  for (std::size_t b = 0; b < singles.size(); ++b)
+    for (std::size_t begin = 0; begin < pairs[b].size(); begin += per_part, ++branches[b].parts_left)
+      parts.push_back({b, begin, std::min(begin + per_part, pairs[b].size())});
+  parallel_for(std::ssize(parts), n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
+    const Part& part = parts[static_cast<std::size_t>(task)];
+    Branch& branch = branches[part.column];
+    Miner& miner = miners[static_cast<std::size_t>(thread)];
+    std::call_once(branch.once,
+                   [&] { branch.goes_on = miner.enter(node, singles[part.column], pairs[part.column], branch.level); });
+    if (branch.goes_on) miner.visit(branch.level.node, part.begin, part.end, watch, thread);
+    if (--branch.parts_left == 0) branch.level = {};
+  });
+}
+
 }  // namespace
 
 std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::int64_t min_count, std::int64_t max_size,
@@ -348,14 +260,7 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
     for (const BitTable& table : root.tables) row_bytes += table.bytes_of_rows();
     if (row_bytes <= kMaxRowBytes)
       for (BitTable& table : root.tables) table.make_rows(n_threads, monitor);
-    const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &empty};
-    constexpr std::int64_t kPerTask = 32;
-    parallel_for((std::ssize(singles) + kPerTask - 1) / kPerTask, n_threads, monitor,
-                 [&](std::int64_t task, int thread, Watch& watch) {
-                   const std::int64_t end = std::min((task + 1) * kPerTask, std::ssize(singles));
-                   miners[static_cast<std::size_t>(thread)].visit(node, static_cast<std::size_t>(task * kPerTask),
-                                                                  static_cast<std::size_t>(end), watch, thread);
-                 });
+    mine_branches(root, singles, miners, monitor);
   }
   if (n_found > max_sets) return std::nullopt;
   std::vector<FoundItemsets> found;

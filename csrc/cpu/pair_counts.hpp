@@ -1,0 +1,67 @@
+// Counting what extends an itemset, two columns at a time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/bit_table.hpp"
+#include "cpu/kernels.hpp"
+
+namespace askew {
+
+struct Extension {
+  std::int32_t column;  // of the base
+  std::int64_t rows;    // that contain it and the itemset that it extends (of all tables; per mask, if there are any)
+};
+
+using Extensions = std::vector<Extension>;
+
+// Where the extensions of an itemset are counted: tables of the same columns, each with its masks after them.
+struct Base {
+  std::vector<BitTable> tables;
+  std::vector<std::int32_t> columns;  // their numbers in the tables that were given
+
+  std::int32_t n_columns() const { return static_cast<std::int32_t>(columns.size()); }
+  std::int32_t n_masks(std::size_t t) const { return tables[t].n_columns() - n_columns(); }
+  std::int32_t n_supports(std::size_t t) const { return std::max(n_masks(t), 1); }
+};
+
+// An itemset: the rows of the base that contain it (one bitmap per table; null: all of them), and what may extend it.
+struct Node {
+  const Base* base;
+  std::vector<const Word*> rows;
+  const Extensions* extensions;
+  const std::vector<std::int32_t>* items;  // ascending
+};
+
+// Counts of the pairs of extensions of a node: of a few of them with each later one.
+class PairCounts {
+ public:
+  // In table t, of extensions begin … end - 1.
+  void count(const Node& node, std::size_t t, std::size_t begin, std::size_t end);
+
+  std::size_t n_supports() const { return n_supports_; }
+
+  // Rows that contain extensions begin + b and begin + c, b < c, and are in mask j.
+  std::int64_t operator()(std::size_t b, std::size_t c, std::size_t j) const {
+    return counts_[(b * n_supports_ + j) * n_tails_ + c - 1];
+  }
+
+ private:
+  std::int32_t column(std::size_t b) const { return extensions_[b].column; }
+  std::int32_t mask(std::size_t j) const { return first_mask_ + static_cast<std::int32_t>(j); }
+  bool few_ones() const;
+  void by_rows();
+  void by_columns();
+
+  const BitTable* table_ = nullptr;
+  const Extension* extensions_ = nullptr;  // from `begin` on
+  const Word* within_ = nullptr;
+  std::int32_t first_mask_ = 0;
+  std::size_t n_masks_ = 0, n_supports_ = 1, n_first_ = 0, n_tails_ = 0;
+  std::vector<std::int64_t> counts_;  // [first extension][mask][later extension]
+  Columns columns_;
+  std::vector<std::uint32_t> slots_;
+};
+
+}  // namespace askew
