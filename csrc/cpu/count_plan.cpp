@@ -18,7 +18,7 @@ Items items_of(const Itemsets& itemsets, std::int64_t s) {
 // All columns but the last.
 Items stem_of(const Itemsets& itemsets, std::int64_t s) {
   const Items items = items_of(itemsets, s);
-  return items.first(items.empty() ? 0 : items.size() - 1);
+  return items.first(items.size() - 1);
 }
 
 // Rises with the length of the stem, then with its first columns.
@@ -58,9 +58,9 @@ struct CountPlan::Group {
   std::size_t begin, end;
 };
 
-CountPlan::CountPlan(const Columns& columns, const Itemsets& itemsets, std::int64_t begin, std::int64_t end,
+CountPlan::CountPlan(const Itemsets& itemsets, std::int64_t begin, std::int64_t end, std::size_t n_columns,
                      bool reorder)
-    : columns_(columns), itemsets_(itemsets), numbers_(columns.size(), 0) {
+    : itemsets_(itemsets), numbers_(n_columns, 0) {
   std::vector<std::int64_t> order;
   if (reorder) {
     order = by_stem(itemsets, begin, end);
@@ -71,7 +71,6 @@ CountPlan::CountPlan(const Columns& columns, const Itemsets& itemsets, std::int6
   std::vector<Group> groups;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Items items = items_of(itemsets, order[i]), stem = stem_of(itemsets, order[i]);
-    if (items.empty()) continue;
     if (!stem.empty() && !groups.empty() && groups.back().end == i) {
       if (std::ranges::equal(stem, stem_of(itemsets, order[i - 1]))) {
         ++groups.back().end;
@@ -96,7 +95,7 @@ CountPlan::CountPlan(const Columns& columns, const Itemsets& itemsets, std::int6
 std::uint32_t CountPlan::number_of(std::int32_t item) {
   std::uint32_t& number = numbers_[static_cast<std::size_t>(item)];
   if (number == 0) {
-    used_.push_back(columns_[static_cast<std::size_t>(item)]);
+    used_.push_back(item);
     number = static_cast<std::uint32_t>(used_.size());
   }
   return number - 1;
@@ -139,24 +138,13 @@ bool CountPlan::add(const Group* groups, std::size_t n_rows, const std::vector<s
   return true;
 }
 
-void CountPlan::run(std::int64_t begin, std::int64_t n_words, Buffer& buffer, std::int64_t* sums) const {
+void CountPlan::run(const Columns& columns, std::int64_t n_words, std::int64_t* sums) const {
   const SimdKernels& kernels = simd();
-  Columns bits;
-  bits.reserve(used_.size());
-  for (const Word* column : used_) bits.push_back(column + begin);
-  if (steps_.size() > used_.size()) {  // they are read many times: side by side, no register across two cache lines
-    Word* to = buffer.reserve(bits.size() * static_cast<std::size_t>(n_words));
-    for (const Word*& column : bits) {
-      std::copy_n(column, n_words, to);
-      column = to;
-      to += n_words;
-    }
-  }
   Columns members;
   for (const Step& step : steps_) {
     const auto n_prefix = static_cast<std::size_t>(step.n_prefix);
     members.resize(n_prefix + step.n_rows + step.n_tails);
-    for (std::size_t i = 0; i < members.size(); ++i) members[i] = bits[members_[step.members + i]];
+    for (std::size_t i = 0; i < members.size(); ++i) members[i] = columns[members_[step.members + i]];
     const Word* const* rows = members.data() + n_prefix;
     kernels.count_tile(members.data(), step.n_prefix, rows, step.n_rows, rows + step.n_rows, step.n_tails, n_words,
                        sums + step.counts, step.n_tails);

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/buffer.hpp"
 #include "cpu/kernels.hpp"
 
 namespace askew {
@@ -13,14 +12,17 @@ namespace askew {
 // loop counts. A set of one column is its own row and its own tail.
 class CountPlan {
  public:
-  // For itemsets begin … end - 1. In a better order than theirs if that pays, which takes time.
-  CountPlan(const Columns& columns, const Itemsets& itemsets, std::int64_t begin, std::int64_t end, bool reorder);
+  // For itemsets begin … end - 1, none of them empty. In a better order than theirs if that pays, for it takes time.
+  CountPlan(const Itemsets& itemsets, std::int64_t begin, std::int64_t end, std::size_t n_columns, bool reorder);
 
-  // Adds the counts of the rows in `n_words` words from `begin` on to sums, one for each of n_counts().
-  void run(std::int64_t begin, std::int64_t n_words, Buffer& buffer, std::int64_t* sums) const;
-
+  // The columns that occur, in the order in which run() takes them.
+  const std::vector<std::int32_t>& columns() const { return used_; }
+  std::size_t n_steps() const { return steps_.size(); }
   std::size_t n_counts() const { return itemset_of_.size(); }
   std::int64_t itemset_of(std::size_t count) const { return itemset_of_[count]; }  // negative: nobody asked for it
+
+  // Adds the counts in n_words words of columns() to sums, one for each of n_counts().
+  void run(const Columns& columns, std::int64_t n_words, std::int64_t* sums) const;
 
  private:
   struct Step {
@@ -39,9 +41,8 @@ class CountPlan {
   std::uint32_t number_of(std::int32_t item);
   bool add(const Group* groups, std::size_t n_rows, const std::vector<std::int64_t>& order);
 
-  const Columns& columns_;
-  const Itemsets& itemsets_;
-  Columns used_;
+  const Itemsets itemsets_;
+  std::vector<std::int32_t> used_;
   std::vector<std::uint32_t> numbers_;  // of all columns among those used, plus 1
   std::vector<std::uint32_t> members_;  // columns among those used
   std::vector<Step> steps_;

@@ -43,7 +43,8 @@ std::vector<std::size_t> order_of(const std::vector<Word>& keys, std::size_t wor
 }  // namespace
 
 FoundItemsets::FoundItemsets(std::int64_t n_columns)
-    : bits_(static_cast<int>(std::bit_width(static_cast<Word>(n_columns)))), per_word_(static_cast<std::size_t>(kWordBits / bits_)) {}
+    : bits_(static_cast<int>(std::bit_width(static_cast<Word>(n_columns)))),
+      per_word_(static_cast<std::size_t>(kWordBits / bits_)) {}
 
 void FoundItemsets::add(const std::vector<std::int32_t>& items, std::int32_t added) {
   if (keys_.size() <= items.size() + 1) keys_.resize(items.size() + 2);
