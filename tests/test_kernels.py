@@ -220,6 +220,53 @@ def test_mine_equals_brute_force(engine: Engine, n_threads: int, min_count: int,
     assert found == expected
 
 
+def mined_by(engine: Engine, tables: list[MiningTable], min_count: int, max_size: int, n_threads: int) -> Itemsets:
+    return engine.mine(tables, min_count, max_size, 10**6, n_threads, None)
+
+
+# (rows, columns, density, least support, largest size): tables of one word, wide and sparse ones, dense and deep ones,
+# long ones with rare columns, and columns that every row or no row contains
+MINED = [
+    (0, 3, 0.5, 1, 3),
+    (1, 70, 0.1, 1, 70),
+    (64, 9, 0.5, 3, 9),
+    (300, 400, 0.02, 2, 4),
+    (700, 14, 0.85, 60, 14),
+    (513, 70, 0.15, 4, 3),
+    (30_000, 40, 0.02, 3, 4),
+    (5000, 5, 1.0, 5000, 5),
+    (5000, 5, 0.0, 1, 5),
+]
+
+
+@pytest.mark.parametrize(("n", "p", "density", "min_count", "max_size"), MINED)
+@pytest.mark.parametrize("masked", [False, True])
+def test_mine_equals_the_reference(
+    engine: Engine, n_threads: int, n: int, p: int, density: float, min_count: int, max_size: int, masked: bool
+) -> None:
+    # columns of uneven density, in no order of it
+    values = random_table(n, p, density) if density in (0.0, 1.0) else random_table(n, p, density * 2)
+    if 0.0 < density < 1.0:
+        values &= np.random.default_rng(8).random((n, p)) < np.random.default_rng(9).random(p)
+    masks = packed(np.stack([np.arange(n) % 3 > 0, np.arange(n) % 2 == 0], axis=1).astype(np.uint8)) if masked else None
+    tables = [MiningTable(packed(values), masks)]
+    expected = mined_by(REFERENCE, tables, min_count, max_size, 1)
+    found = mined_by(engine, tables, min_count, max_size, n_threads)
+    assert np.array_equal(found.offsets, expected.offsets)
+    assert np.array_equal(found.items, expected.items)
+
+
+def test_mine_two_tables_of_which_one_has_groups(engine: Engine, n_threads: int) -> None:
+    first, second = random_table(9000, 30, 0.06, seed=4), random_table(2000, 30, 0.1, seed=5)
+    groups = packed(random_table(2000, 5, 0.5, seed=6))
+    tables = [MiningTable(packed(first), None), MiningTable(packed(second), groups)]
+    expected = mined_by(REFERENCE, tables, 3, 4, 1)
+    assert len(expected) > 400
+    found = mined_by(engine, tables, 3, 4, n_threads)
+    assert np.array_equal(found.offsets, expected.offsets)
+    assert np.array_equal(found.items, expected.items)
+
+
 def test_mine_stops_at_max_sets(engine: Engine, n_threads: int) -> None:
     table = [MiningTable(packed(np.ones((10, 12), np.uint8)), None)]
     assert len(engine.mine(table, 1, 12, 4095, n_threads, None)) == 4095
@@ -240,6 +287,77 @@ def test_count(engine: Engine, n_threads: int, n: int, p: int, density: float) -
     counts = engine.count([packed(values)], n, sets, n_threads, None)
     assert counts.dtype == np.int64
     assert counts.tolist() == expected
+
+
+def every_kind_of_list(p: int, seed: int) -> dict[str, Itemsets]:
+    """Lists of itemsets in columns 0 … p - 1 that are counted in different ways."""
+    rng = np.random.default_rng(seed)
+    singles = [(c,) for c in range(p)]
+    pairs = list(combinations(range(p), 2))
+    drawn = [tuple(rng.choice(p, rng.integers(1, min(p, 5) + 1), replace=False)) for _ in range(700)]
+    with_groups = [(*itemset, group) for itemset in drawn for group in (p - 1, 0, p // 2)]
+    return {
+        "none": itemsets([]),
+        "one": itemsets([(p - 1,)]),
+        "empty ones": itemsets([(), (0,), (), ()]),
+        "all pairs": itemsets([*singles, *pairs]),
+        "all pairs, shuffled": itemsets([(*singles, *pairs)[i] for i in rng.permutation(p + len(pairs))]),
+        "some pairs": itemsets([pair for pair in pairs if rng.random() < 0.8]),
+        "unsorted items": itemsets(drawn),
+        "with groups": itemsets(with_groups),
+        "repeated itemsets": itemsets([*drawn[:9], *drawn[:9], *pairs, *pairs]),
+        "repeated items": itemsets([(0, 0), (0, p - 1, 0), (p - 1,) * 9, *((c, c) for c in range(p))]),
+        "long ones": itemsets([tuple(range(k)) for k in range(p + 1)] + [(*range(p), c) for c in range(p)]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "density"),
+    [(0, 4, 0.5), (1, 1, 1.0), (63, 3, 0.5), (4095, 70, 0.9), (4097, 70, 0.02), (9000, 33, 0.02), (70_000, 24, 0.05)],
+)
+def test_count_any_list(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
+    values = random_table(n, p, density)
+    values[:, p // 2] = 1  # as a group that everybody is in
+    columns = [packed(values)]
+    for name, sets in every_kind_of_list(p, seed=n).items():
+        expected = REFERENCE.count(columns, n, sets, 1, None)
+        assert np.array_equal(engine.count(columns, n, sets, n_threads, None), expected), name
+
+
+def test_count_few_itemsets_in_many_rows(engine: Engine, n_threads: int) -> None:
+    """Beyond the size of a block, and fewer itemsets than threads."""
+    n = 300_001
+    columns = [packed(random_table(n, 5, 0.4))]
+    few = itemsets([(3,), (0, 1, 4), ()])
+    assert np.array_equal(engine.count(columns, n, few, n_threads, None), REFERENCE.count(columns, n, few, 1, None))
+
+
+@pytest.mark.parametrize(("n", "density"), [(200, 0.3), (5000, 0.2), (70_000, 0.03)])
+def test_count_many_itemsets(engine: Engine, n_threads: int, n: int, density: float) -> None:
+    """More than a plan has room for; in the longest table, columns so rare that their rows are looked at alone."""
+    if engine.name == "numpy":
+        pytest.skip("is what others are compared with")
+    p, rng = 24, np.random.default_rng(3)
+    values = random_table(n, p, density)
+    triples = rng.integers(0, p, (90_000, 3)).astype(np.int32)
+    many = Itemsets(triples.ravel(), np.arange(0, triples.size + 1, 3, dtype=np.int64))
+    of_three = np.einsum("ia,ib,ic->abc", *[values.astype(np.float32)] * 3, optimize=True)
+    expected = of_three[tuple(triples.T)].astype(np.int64)
+    assert np.array_equal(engine.count([packed(values)], n, many, n_threads, None), expected)
+
+
+def test_count_among_the_rows_of_rare_columns_part_by_part(engine: Engine) -> None:
+    """In a table whose second copy, by rows, is made in several parts."""
+    if engine.name == "numpy":
+        pytest.skip("is what others are compared with")
+    n, p = 300_000, 70
+    values = random_table(n, p, 0.01)
+    values[:, -1] = np.arange(n) % 3 > 0
+    pairs = np.repeat(list(combinations(range(p - 1), 2)), 8, axis=0).astype(np.int32)
+    sets = Itemsets(np.insert(pairs, 1, p - 1, axis=1).ravel(), np.arange(0, 3 * len(pairs) + 1, 3, dtype=np.int64))
+    within = values[values[:, -1] == 1].astype(np.float32)
+    expected = (within.T @ within)[tuple(pairs.T)].astype(np.int64)
+    assert np.array_equal(engine.count([packed(values)], n, sets, 2, None), expected)
 
 
 def test_columns_may_come_in_several_blocks(engine: Engine) -> None:

@@ -10,7 +10,7 @@ namespace askew {
 namespace {
 
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
-constexpr std::int64_t kMaxRowBytes = 1 << 20;  // of the second copy, by rows, of a part of the table
+constexpr std::int64_t kMaxRowBytes = 1 << 22;  // of the second copy, by rows, of a part of the table
 constexpr std::int64_t kSampledBlocks = 64;
 constexpr std::int64_t kMinSets = 512;  // fewer than these are not worth the thought
 
