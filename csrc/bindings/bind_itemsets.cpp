@@ -31,7 +31,7 @@ py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<Word
     found = mine(mining, min_count, max_size, max_sets, n_threads, monitor);
   }
   if (!found) return py::none();
-  const std::int64_t n_items = found->offsets[found->size];
+  const std::int64_t n_items = found->offsets[static_cast<std::size_t>(found->size)];
   return py::make_tuple(array_of(std::move(found->items), n_items),
                         array_of(std::move(found->offsets), found->size + 1));
 }

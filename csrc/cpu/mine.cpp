@@ -14,7 +14,8 @@
 namespace askew {
 namespace {
 
-constexpr std::size_t kStrip = 32;              // extensions that are combined with all later ones in one pass
+constexpr std::size_t kMaxStrip = 32;           // extensions that are combined with all later ones in one pass,
+constexpr std::int64_t kStripWords = 1 << 30;   // which reads about as many words: a small part of a second
 constexpr std::int64_t kMaxRowBytes = 1 << 30;  // for a second copy, by rows, of the tables that are mined
 constexpr std::int64_t kWatchWords = 1 << 22;   // between two looks at the clock
 
@@ -32,12 +33,21 @@ struct Level {
   Node node;
 };
 
+std::size_t strip_of(const Node& node) {
+  std::int64_t words = 1;
+  for (const BitTable& table : node.base->tables) words += table.n_words();
+  const std::int64_t fitting = kStripWords / (words * std::ssize(*node.extensions)) / kTile * kTile;
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(fitting, kTile, kMaxStrip));
+}
+
 class Miner {
  public:
   Miner(const Limits& limits, std::int64_t n_columns, std::atomic<std::int64_t>& n_found)
       : found(n_columns), limits_(limits), n_found_(n_found) {}
 
   FoundItemsets found;
+
+  bool may_find_more() const { return n_found_ <= limits_.max_sets; }
 
   // For each of the extensions begin … end - 1: those later ones that are frequent with it and the node's itemset.
   void extend(const Node& node, std::size_t begin, std::size_t end, std::vector<Extensions>& next) {
@@ -62,18 +72,18 @@ class Miner {
 
   void record(const std::vector<std::int32_t>& items, const Base& base, const Extensions& extensions) {
     n_found_ += std::ssize(extensions);
-    if (n_found_ > limits_.max_sets) return;
+    if (!may_find_more()) return;
     for (const Extension& extension : extensions)
       found.add(items, base.columns[static_cast<std::size_t>(extension.column)]);
   }
 
   // Everything that extends the node's itemset by two columns or more, the first among extensions begin … end - 1.
   void visit(const Node& node, std::size_t begin, std::size_t end, Watch& watch, int thread) {
-    const std::size_t depth = node.items->size();
+    const std::size_t depth = node.items->size(), strip = strip_of(node);
     if (levels_.size() <= depth) levels_.resize(depth + 1);
     Level& level = levels_[depth];
-    for (; begin < end && n_found_ <= limits_.max_sets; begin += kStrip) {
-      const std::size_t last = std::min(end, begin + kStrip);
+    for (; begin < end && may_find_more(); begin += strip) {
+      const std::size_t last = std::min(end, begin + strip);
       for (const BitTable& table : node.base->tables)
         work_ += static_cast<std::int64_t>((last - begin) * node.extensions->size()) * table.n_words();
       if (work_ > kWatchWords) {
@@ -82,22 +92,22 @@ class Miner {
       }
       extend(node, begin, last, level.next);
       for (std::size_t b = begin; b < last; ++b) {
-        if (level.next[b - begin].empty()) continue;
-        if (enter(node, (*node.extensions)[b], level.next[b - begin], level)) {
-          visit(level.node, 0, level.node.extensions->size(), watch, thread);
-        }
+        const Extension& added = (*node.extensions)[b];
+        const Extensions& extensions = level.next[b - begin];
+        if (extensions.empty()) continue;
+        const std::int32_t column = node.base->columns[static_cast<std::size_t>(added.column)];
+        level.items = *node.items;
+        level.items.insert(std::lower_bound(level.items.begin(), level.items.end(), column), column);
+        record(level.items, *node.base, extensions);
+        if (enter(node, added, extensions, level)) visit(level.node, 0, level.node.extensions->size(), watch, thread);
       }
     }
   }
 
-  // Records the extensions of the node's itemset with `added`, and makes it level.node. False if nothing extends it by
-  // two columns.
+  // Makes level.node the node's itemset with `added`, which together are level.items. False if they cannot be extended
+  // by two columns.
   bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
     const Base& base = *node.base;
-    const std::int32_t column = base.columns[static_cast<std::size_t>(added.column)];
-    level.items = *node.items;
-    level.items.insert(std::lower_bound(level.items.begin(), level.items.end(), column), column);
-    record(level.items, base, extensions);
     if (extensions.size() < 2 || std::ssize(level.items) + 2 > limits_.max_size) return false;
     level.node.items = &level.items;
     level.node.rows.assign(base.tables.size(), nullptr);
@@ -166,14 +176,15 @@ class Miner {
 };
 
 // The frequent columns, rare ones first, so that few columns extend itemsets of many rows.
-Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_count, Extensions& extensions) {
-  const auto n_columns = static_cast<std::int32_t>(tables.front().columns.size());
+Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_count, Extensions& extensions,
+                      int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
-  Extensions frequent;
-  for (std::int32_t column = 0; column < n_columns; ++column) {
+  Extensions frequent(tables.front().columns.size());
+  parallel_for(std::ssize(frequent), n_threads, monitor, [&](std::int64_t task, int, Watch&) {
+    const auto column = static_cast<std::size_t>(task);
     std::int64_t least = std::numeric_limits<std::int64_t>::max(), sum = 0;
     for (const MiningTable& table : tables) {
-      const Word* bits = table.columns[static_cast<std::size_t>(column)];
+      const Word* bits = table.columns[column];
       for (const Word* mask : table.masks.empty() ? Columns{bits} : table.masks) {
         std::int64_t support = 0;
         kernels.count_tile(nullptr, 0, &bits, 1, &mask, 1, table.n_words, &support, 1);
@@ -181,8 +192,9 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
         sum += support;
       }
     }
-    if (least >= min_count) frequent.push_back({column, sum});
-  }
+    frequent[column] = {static_cast<std::int32_t>(task), least < min_count ? -1 : sum};
+  });
+  std::erase_if(frequent, [](const Extension& extension) { return extension.rows < 0; });
   std::stable_sort(frequent.begin(), frequent.end(),
                    [](const Extension& a, const Extension& b) { return a.rows < b.rows; });
   Base base;
@@ -217,12 +229,18 @@ void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner
   const std::vector<std::int32_t> none;
   const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &none};
   std::vector<Extensions> pairs(singles.size());
-  const auto n_strips = static_cast<std::int64_t>((singles.size() + kStrip - 1) / kStrip);
+  const std::size_t strip = strip_of(node);
+  const auto n_strips = static_cast<std::int64_t>((singles.size() + strip - 1) / strip);
   parallel_for(n_strips, n_threads, monitor, [&](std::int64_t task, int thread, Watch&) {
-    const std::size_t begin = static_cast<std::size_t>(task) * kStrip, end = std::min(begin + kStrip, singles.size());
+    Miner& miner = miners[static_cast<std::size_t>(thread)];
+    if (!miner.may_find_more()) return;
+    const std::size_t begin = static_cast<std::size_t>(task) * strip, end = std::min(begin + strip, singles.size());
     std::vector<Extensions> next;
-    miners[static_cast<std::size_t>(thread)].extend(node, begin, end, next);
-    std::move(next.begin(), next.end(), pairs.begin() + static_cast<std::ptrdiff_t>(begin));
+    miner.extend(node, begin, end, next);
+    for (std::size_t b = begin; b < end; ++b) {
+      pairs[b] = std::move(next[b - begin]);
+      miner.record({root.columns[b]}, root, pairs[b]);
+    }
   });
 
   // A column may hold most of the itemsets: several threads share its extensions.
@@ -236,8 +254,10 @@ void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner
     const Part& part = parts[static_cast<std::size_t>(task)];
     Branch& branch = branches[part.column];
     Miner& miner = miners[static_cast<std::size_t>(thread)];
-    std::call_once(branch.once,
-                   [&] { branch.goes_on = miner.enter(node, singles[part.column], pairs[part.column], branch.level); });
+    std::call_once(branch.once, [&] {
+      branch.level.items = {root.columns[part.column]};
+      branch.goes_on = miner.enter(node, singles[part.column], pairs[part.column], branch.level);
+    });
     if (branch.goes_on) miner.visit(branch.level.node, part.begin, part.end, watch, thread);
     if (--branch.parts_left == 0) branch.level = {};
   });
@@ -250,7 +270,8 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   std::atomic<std::int64_t> n_found{0};
   const std::vector<std::int32_t> empty;
   Extensions singles;
-  Base root = frequent_columns(tables, max_size > 0 ? min_count : std::numeric_limits<std::int64_t>::max(), singles);
+  Base root = frequent_columns(tables, max_size > 0 ? min_count : std::numeric_limits<std::int64_t>::max(), singles,
+                               n_threads, monitor);
   std::deque<Miner> miners;
   for (int thread = 0; thread < n_threads; ++thread)
     miners.emplace_back(Limits{min_count, max_size, max_sets}, std::ssize(tables.front().columns), n_found);

@@ -42,7 +42,8 @@ std::vector<bool> chosen_pivots(const std::vector<std::int64_t>& ones, const std
   std::vector<bool> chosen(ones.size());
   for (std::size_t c = 0; c < ones.size(); ++c) {
     const std::int64_t blocks = ones[c] / kBlockBits + 1;
-    const std::int64_t projected = ones[c] * (10 + 4 * row_words) + blocks * 700 * row_words + n_sets[c] * (3 * blocks + 100);
+    const std::int64_t projected =
+        ones[c] * (10 + 4 * row_words) + blocks * 700 * row_words + n_sets[c] * (3 * blocks + 100);
     const std::int64_t whole = n_sets[c] * 3 * n_blocks;
     chosen[c] = projected < whole;
     if (chosen[c]) saved += whole - projected;

@@ -10,12 +10,12 @@ struct Bits {
   static Register both(Register a, Register b) { return _mm512_and_si512(a, b); }
   // Writes the words that are not 0, and their positions if the first is at `first`; returns how many. May write 8 of
   // each.
-  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* found, std::uint16_t* positions) {
     const __mmask8 mask = _mm512_test_epi64_mask(x, x);
     const __m512i numbers = _mm512_add_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7), _mm512_set1_epi64(first));
-    _mm512_storeu_si512(words, _mm512_maskz_compress_epi64(mask, x));
+    _mm512_storeu_si512(found, _mm512_maskz_compress_epi64(mask, x));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(positions),
-                     _mm512_cvtepi64_epi16(_mm512_maskz_compress_epi64(mask, numbers)));
+                     _mm512_maskz_cvtepi64_epi16(0xFF, _mm512_maskz_compress_epi64(mask, numbers)));
     return __builtin_popcount(mask);
   }
 };
@@ -26,12 +26,12 @@ struct Bits {
   static Register load(const Word* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void store(Word* p, Register x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   static Register both(Register a, Register b) { return _mm256_and_si256(a, b); }
-  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* found, std::uint16_t* positions) {
     Word w[4];
     store(w, x);
     std::int64_t n = 0;
     for (std::int64_t i = 0; i < 4; ++i) {
-      words[n] = w[i];
+      found[n] = w[i];
       positions[n] = static_cast<std::uint16_t>(first + i);
       n += w[i] != 0;
     }
@@ -45,8 +45,8 @@ struct Bits {
   static Register load(const Word* p) { return *p; }
   static void store(Word* p, Register x) { *p = x; }
   static Register both(Register a, Register b) { return a & b; }
-  static std::int64_t nonzero(Register x, std::int64_t first, Word* words, std::uint16_t* positions) {
-    *words = x;
+  static std::int64_t nonzero(Register x, std::int64_t first, Word* found, std::uint16_t* positions) {
+    *found = x;
     *positions = static_cast<std::uint16_t>(first);
     return x != 0;
   }
