@@ -458,7 +458,7 @@ def test_probes(engine: Engine) -> None:
 
     words = np.random.default_rng(0).integers(0, 2**64, 1000, dtype=np.uint64)
     assert _core.probe_read(words, 2) == np.bitwise_xor.reduce(words)
-    assert _core.probe_count(4096) == 4096 // 8
+    assert _core.probe_count(2**14) == 2**14 // 8
     drawn = weights("poisson", 0, 0, np.arange(10, dtype=np.uint64), range(128))
     assert _core.probe_weights(10) == np.bitwise_or.reduce(drawn, axis=None)
     assert _core.probe_add(128 * 3) == 3

@@ -8,7 +8,7 @@ struct alignas(64) Line {
   Word words[8] = {};
 };
 
-constexpr std::int64_t kCountWords = 1024;  // 8 KiB a column: both lie in the L1 cache
+constexpr std::int64_t kCountWords = 256;   // 2 KiB a column: all lie in the L1 cache
 constexpr std::int64_t kAddItemsets = 128;  // 16 KiB of sums
 
 Word read(const WordArray& data, std::int64_t n_repeats) {
@@ -21,11 +21,10 @@ Word read(const WordArray& data, std::int64_t n_repeats) {
 }
 
 std::int64_t count_ones(std::int64_t n_words) {
-  std::vector<Line> columns(2 * kCountWords / 8);
+  std::vector<Line> columns(2 * kTile * kCountWords / 8);
   for (Line& line : columns) line.words[0] = 1;
   const py::gil_scoped_release release;
-  const Word *a = columns.front().words, *b = a + kCountWords;
-  return simd().probe_count(a, b, kCountWords, n_words / kCountWords);
+  return simd().probe_count(columns.front().words, kCountWords, n_words / (kTile * kTile * kCountWords));
 }
 
 int draw_weights(std::int64_t n_rows) {

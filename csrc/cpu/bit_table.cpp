@@ -23,7 +23,7 @@ void BitTable::make_rows(int n_threads, const Monitor& monitor) {
   std::iota(places_.begin(), places_.end(), 0);
   n_row_words_ = (n_columns() + kWordBits - 1) / kWordBits;
   rows_.resize(static_cast<std::size_t>(n_row_words_));
-  for (Buffer& words : rows_) words.reserve(static_cast<std::size_t>(n_words_ * kWordBits));
+  for (WordBuffer& words : rows_) words.reserve(static_cast<std::size_t>(n_words_ * kWordBits));
   const SimdKernels& kernels = simd();
   const std::int64_t n_blocks = n_words_ / kBlockWords, n_tasks = (n_blocks + kBlocksPerTask - 1) / kBlocksPerTask;
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {

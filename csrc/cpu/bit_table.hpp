@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/buffer.hpp"
 #include "cpu/kernels.hpp"
+#include "cpu/word_buffer.hpp"
 
 namespace askew {
 
@@ -36,9 +36,9 @@ class BitTable {
  private:
   std::int64_t n_words_ = 0, n_row_words_ = 0;
   Columns columns_;
-  std::vector<Buffer> rows_;  // [word of a row][slot of the row]; at least n_row_words_
+  std::vector<WordBuffer> rows_;  // [word of a row][slot of the row]; at least n_row_words_
   std::vector<std::int32_t> places_;
-  Buffer own_columns_;
+  WordBuffer own_columns_;
 };
 
 }  // namespace askew

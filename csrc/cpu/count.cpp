@@ -1,10 +1,10 @@
 #include <mutex>
 
-#include "cpu/buffer.hpp"
 #include "cpu/count_plan.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/pivots.hpp"
 #include "cpu/simd.hpp"
+#include "cpu/word_buffer.hpp"
 
 namespace askew {
 namespace {
@@ -62,7 +62,7 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
     const bool read_often = plan.n_steps() > plan.columns().size();
     std::vector<std::int64_t> sums(plan.n_counts(), 0);
     Columns part(plan.columns().size());
-    Buffer buffer;
+    WordBuffer buffer;
     for (std::int64_t b = range * n_blocks / n_ranges; b < last; ++b) {
       watch.check(thread);
       const std::int64_t n_here = std::min(block, n_words - b * block);

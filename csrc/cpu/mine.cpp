@@ -5,11 +5,11 @@
 #include <limits>
 #include <mutex>
 
-#include "cpu/buffer.hpp"
 #include "cpu/found.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/pair_counts.hpp"
 #include "cpu/simd.hpp"
+#include "cpu/word_buffer.hpp"
 
 namespace askew {
 namespace {
@@ -27,7 +27,7 @@ struct Limits {
 struct Level {
   std::vector<Extensions> next;
   std::vector<std::int32_t> items;
-  std::vector<Buffer> rows;
+  std::vector<WordBuffer> rows;
   Base base;
   Extensions extensions;
   Node node;

@@ -66,7 +66,7 @@ struct Accumulators {
 };
 
 constexpr std::int64_t kPackColumns = 256;  // what is made of 512 rows of them leaves room in the L1 cache
-constexpr int kTile = 4;  // 16 totals and what is added to them fit the registers
+constexpr int kTile = 4;                    // 16 totals and what is added to them fit the registers
 
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
 constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
@@ -105,7 +105,7 @@ struct SimdKernels {
 
   // For benchmarks: the parts that the kernels are made of, at the speed of the processor (simd/probe.inl).
   Word (*probe_read)(const Word* data, std::int64_t n_words);
-  std::int64_t (*probe_count)(const Word* a, const Word* b, std::int64_t n_words, std::int64_t n_repeats);
+  std::int64_t (*probe_count)(const Word* columns, std::int64_t n_words, std::int64_t n_repeats);
   std::uint8_t (*probe_weights)(const Draws& draws, std::int64_t n_rows);
   void (*probe_add)(const std::uint8_t* weights, std::uint8_t* sum8, std::int64_t n_itemsets, std::int64_t n_repeats);
 };

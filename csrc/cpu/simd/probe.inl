@@ -26,21 +26,20 @@ Word probe_read(const Word* data, std::int64_t n_words) {
   return result;
 }
 
-// Counting: ones in the conjunction of two columns, over and over. n_words is a multiple of 32.
-std::int64_t probe_count(const Word* a, const Word* b, std::int64_t n_words, std::int64_t n_repeats) {
-  constexpr int kUnrolled = 4;
-  Bits::Register total[kUnrolled];
-  for (Bits::Register& t : total) t = Bits::zero();
+// Counting: ones in the conjunctions of kTile columns with as many others, over and over. Column i begins at word
+// i * n_words.
+std::int64_t probe_count(const Word* columns, std::int64_t n_words, std::int64_t n_repeats) {
+  const Word *rows[kTile], *tails[kTile];
+  for (int i = 0; i < kTile; ++i) {
+    rows[i] = columns + i * n_words;
+    tails[i] = columns + (kTile + i) * n_words;
+  }
+  std::int64_t counts[kTile * kTile] = {}, ones = 0;
   for (std::int64_t repeat = 0; repeat < n_repeats; ++repeat) {
-    for (std::int64_t word = 0; word < n_words; word += kUnrolled * Bits::words)
-      for (int i = 0; i < kUnrolled; ++i) {
-        const std::int64_t at = word + i * Bits::words;
-        total[i] = Bits::add_ones(total[i], Bits::both(Bits::load(a + at), Bits::load(b + at)));
-      }
+    count_tile(nullptr, 0, rows, kTile, tails, kTile, n_words, counts, kTile);
     forget_memory();
   }
-  std::int64_t ones = 0;
-  for (const Bits::Register& t : total) ones += Bits::sum(t);
+  for (const std::int64_t count : counts) ones += count;
   return ones;
 }
 

@@ -10,7 +10,7 @@
 namespace askew {
 
 // Begins with a cache line: registers that straddle two lines take twice the bandwidth.
-class Buffer {
+class WordBuffer {
  public:
   // Room for `size` words, whose values are whatever they happen to be.
   Word* reserve(std::size_t size) {
