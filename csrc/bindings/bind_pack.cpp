@@ -51,7 +51,7 @@ WordArray pack_sparse_rows(const py::array_t<Offset, py::array::c_style>& offset
 Int64Array owned_array(Buffer<std::int64_t> numbers, std::int64_t size) {
   std::int64_t* const data = numbers.get();
   const py::capsule owner(numbers.release(), [](void* memory) { Free{}(memory); });
-  return Int64Array({size}, data, owner);
+  return Int64Array(static_cast<py::ssize_t>(size), data, owner);
 }
 
 py::tuple distinct_rows(const WordArray& columns, std::int64_t n, int n_threads) {

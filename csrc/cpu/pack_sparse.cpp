@@ -72,25 +72,24 @@ const char* pack_sparse(const Offset* offsets, std::int64_t n, const Index* indi
   constexpr std::int64_t kBlocksPerTask = 64;
   const std::int64_t n_words = words_for(n), n_blocks = n_words / kLineWords;
   std::atomic<const char*> wrong{nullptr};
-  parallel_for((n_blocks + kBlocksPerTask - 1) / kBlocksPerTask, n_threads, monitor,
-               [&](std::int64_t task, int, Watch&) {
-                 std::vector<Line> lines(static_cast<std::size_t>(n_columns + 1));
-                 std::vector<std::uint16_t> rows;
-                 const std::int64_t end = std::min(n_blocks, (task + 1) * kBlocksPerTask);
-                 for (std::int64_t block = task * kBlocksPerTask; block < end; ++block) {
-                   const std::int64_t first = block * kBlockBits, last = std::min(n, first + kBlockBits);
-                   if (!rows_of(offsets, first, last, n_indices, rows)) {
-                     wrong = "offsets of sparse rows must rise within the indices";
-                     return;
-                   }
-                   const std::int64_t size = std::int64_t{offsets[last]} - offsets[first];
-                   if (!set_bits(indices + offsets[first], rows.data(), size, n_columns, lines.data())) {
-                     wrong = "sparse rows name a column that does not exist";
-                     return;
-                   }
-                   move_lines(lines, n_columns, n_words, out + block * kLineWords);
-                 }
-               });
+  const auto pack_blocks = [&](std::int64_t task, int, Watch&) {
+    std::vector<Line> lines(static_cast<std::size_t>(n_columns + 1));
+    std::vector<std::uint16_t> rows;
+    for (std::int64_t block = task * kBlocksPerTask; block < std::min(n_blocks, (task + 1) * kBlocksPerTask); ++block) {
+      const std::int64_t first = block * kBlockBits, last = std::min(n, first + kBlockBits);
+      if (!rows_of(offsets, first, last, n_indices, rows)) {
+        wrong = "offsets of sparse rows must rise within the indices";
+        return;
+      }
+      const std::int64_t size = std::int64_t{offsets[last]} - offsets[first];
+      if (!set_bits(indices + offsets[first], rows.data(), size, n_columns, lines.data())) {
+        wrong = "sparse rows name a column that does not exist";
+        return;
+      }
+      move_lines(lines, n_columns, n_words, out + block * kLineWords);
+    }
+  };
+  parallel_for((n_blocks + kBlocksPerTask - 1) / kBlocksPerTask, n_threads, monitor, pack_blocks);
   return wrong;
 }
 
