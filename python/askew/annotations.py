@@ -67,11 +67,12 @@ class Annotations:
     ('female', 'male')
     """
 
-    __slots__ = ("_attributes", "_groups", "_ids")
+    __slots__ = ("_annotated", "_attributes", "_groups", "_ids")
 
     _attributes: Packed
     _groups: Packed
     _ids: npt.NDArray[Any] | None
+    _annotated: Words | None
 
     def __init__(
         self,
@@ -261,7 +262,7 @@ class Annotations:
     def _set(self, attributes: Packed, groups: Packed, ids: Any) -> None:
         if attributes.n != groups.n:
             raise InputError(f"attributes have {attributes.n:,} instances, groups have {groups.n:,}")
-        self._attributes, self._groups = attributes, groups
+        self._attributes, self._groups, self._annotated = attributes, groups, None
         self._ids = None if ids is None else interop.as_ids(ids)
         if self._ids is not None:
             if len(self._ids) != self.n:
@@ -294,6 +295,16 @@ class Annotations:
     def packed_groups(self) -> Words:
         """Bits of the groups, uint64 of shape (q, n_words), read-only."""
         return self._groups.words
+
+    @property
+    def packed_annotated(self) -> Words:
+        """Bits of the instances that have any attribute or group, uint64 of shape (1, n_words), read-only."""
+        if self._annotated is None:
+            annotated = np.bitwise_or.reduce(self.packed_attributes, axis=0, keepdims=True)
+            annotated |= np.bitwise_or.reduce(self.packed_groups, axis=0)
+            annotated.setflags(write=False)
+            self._annotated = annotated
+        return self._annotated
 
     @property
     def ids(self) -> npt.NDArray[Any] | None:

@@ -47,10 +47,8 @@ class Layout:
                 n_columns += 1
             else:
                 self._rest.append(None)
-        annotated = np.bitwise_or.reduce(annotations.packed_attributes, axis=0)
-        annotated |= np.bitwise_or.reduce(annotations.packed_groups, axis=0)
         self._annotated = n_columns
-        blocks.append(annotated[None])
+        blocks.append(annotations.packed_annotated)
         self.columns = blocks
 
     def itemsets(self, sets: AttributeSets) -> tuple[Itemsets, dict[str, slice]]:
