@@ -4,12 +4,12 @@
 #if defined(__AVX512VPOPCNTDQ__)
 // What is left per conjunction is an AND, a population count and an addition: 1.5 cycles on the two ports that execute
 // them.
+// As _mm512_reduce_add_epi64, of which GCC 12 warns that it reads what nobody set.
 inline std::int64_t sum_of(__m512i total) {
-  alignas(64) std::int64_t lanes[8];
-  _mm512_store_si512(lanes, total);
-  std::int64_t sum = 0;
-  for (const std::int64_t lane : lanes) sum += lane;
-  return sum;
+  const __m256i four =
+      _mm256_add_epi64(_mm512_maskz_extracti64x4_epi64(0xF, total, 0), _mm512_maskz_extracti64x4_epi64(0xF, total, 1));
+  const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  return _mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1);
 }
 
 template <int kPrefix, int kRows, int kTails>
