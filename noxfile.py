@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
-# The tests that reach every line of csrc: what the SIMD and sanitizer sessions repeat.
+# The tests that reach every line of csrc: what the sanitizer sessions repeat. They force one SIMD level after another.
 KERNEL_TESTS = [f"tests/test_{name}.py" for name in ("kernels", "weights", "pattern_weights", "counts", "summary")]
 # The package's doctests are run where it is installed, not in the source folder, which has no extension.
 ALL_TESTS = ["tests", "--pyargs", "askew"]
@@ -160,15 +160,19 @@ def configure(session: nox.Session) -> None:
 
 @nox.session
 def simd(session: nox.Session) -> None:
-    """The kernel tests, once for every SIMD level that this processor can run."""
+    """Every SIMD level that this processor can run is what ASKEW_SIMD makes the whole library run."""
     install_native(session)
-    levels = session.run("python", "-c", "from askew import _core; print(*_core.simd_levels())", silent=True)
-    for level in str(levels).split():
+    for level in simd_levels(session):
         env = {"ASKEW_SIMD": level}
         chosen = session.run("python", "-c", "from askew import _core; print(_core.simd_level())", silent=True, env=env)
         if str(chosen).strip() != level:
             session.error(f"ASKEW_SIMD={level} runs {chosen}")
-        session.run("pytest", *KERNEL_TESTS, env=env)
+        session.run("pytest", "tests/test_counts.py", "tests/test_reproducibility.py", env=env)
+
+
+def simd_levels(session: nox.Session) -> list[str]:
+    """Those that the installed extension can run here, best first."""
+    return str(session.run("python", "-c", "from askew import _core; print(*_core.simd_levels())", silent=True)).split()
 
 
 @nox.session
@@ -177,8 +181,8 @@ def sanitize(session: nox.Session) -> None:
     install_native(session, ASKEW_SANITIZE="address,undefined")
     run_sanitized(
         session,
-        "libasan.so",
-        "libubsan.so",
+        ["libasan.so", "libubsan.so"],
+        ["-k", "not numpy"],
         ASAN_OPTIONS="detect_leaks=0",  # Python frees little at exit
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     )
@@ -186,12 +190,13 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session
 def sanitize_thread(session: nox.Session) -> None:
-    """The kernel tests under the thread sanitizer."""
+    """The kernel tests under the thread sanitizer, at the portable level: all of them share the threads' code."""
     install_native(session, ASKEW_SANITIZE="thread")
-    run_sanitized(session, "libtsan.so", TSAN_OPTIONS="halt_on_error=1", OPENBLAS_NUM_THREADS="1")
+    chosen = ["-k", "not numpy and not avx"]
+    run_sanitized(session, ["libtsan.so"], chosen, TSAN_OPTIONS="halt_on_error=1", OPENBLAS_NUM_THREADS="1")
 
 
-def run_sanitized(session: nox.Session, *runtimes: str, **options: str) -> None:
+def run_sanitized(session: nox.Session, runtimes: list[str], chosen: list[str], **options: str) -> None:
     """Run the kernel tests in a Python that loads the sanitizers' runtimes first."""
     compiler = os.environ.get("CXX", "g++")
 
@@ -199,8 +204,8 @@ def run_sanitized(session: nox.Session, *runtimes: str, **options: str) -> None:
         return subprocess.check_output([compiler, f"-print-file-name={name}"], text=True).strip()
 
     # Python itself is not linked to libstdc++, whose exceptions the sanitizers must see from the start.
-    preload = " ".join(library(name) for name in (*runtimes, "libstdc++.so.6"))
-    command = ["python", "-m", "pytest", *(session.posargs or KERNEL_TESTS)]
+    preload = " ".join(library(name) for name in [*runtimes, "libstdc++.so.6"])
+    command = ["python", "-m", "pytest", *(session.posargs or [*KERNEL_TESTS, *chosen])]
     if "TSAN_OPTIONS" in options:  # the thread sanitizer cannot live with every random address layout
         command = ["setarch", "-R", *command]
     session.run("env", f"LD_PRELOAD={preload}", *command, env=options, external=True)
