@@ -90,7 +90,8 @@ class Layout:
             [("truth", "true_sets"), ("prediction", "predicted_sets")][: len(self._sides)]
         ):
             if self._partition[side]:
-                arrays[co_set] = arrays[joint].sum(axis=2)
+                one = arrays[joint].shape[2] == 1  # group, that everybody is in
+                arrays[co_set] = arrays[joint][:, :, 0] if one else arrays[joint].sum(axis=2)
             arrays[joint] = arrays[joint][:, :, :q]
         return arrays
 
