@@ -300,8 +300,9 @@ class Annotations:
     def packed_annotated(self) -> Words:
         """Bits of the instances that have any attribute or group, uint64 of shape (1, n_words), read-only."""
         if self._annotated is None:
-            annotated = np.bitwise_or.reduce(self.packed_attributes, axis=0, keepdims=True)
-            annotated |= np.bitwise_or.reduce(self.packed_groups, axis=0)
+            annotated = np.bitwise_or.reduce(self.packed_groups, axis=0, keepdims=True)
+            if int(np.bitwise_count(annotated).sum()) < self.n:  # mostly everybody is in a group
+                annotated |= np.bitwise_or.reduce(self.packed_attributes, axis=0)
             annotated.setflags(write=False)
             self._annotated = annotated
         return self._annotated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -156,8 +157,12 @@ class CountingPlan:
         """The plan with what these weights need to know of the table."""
         if weights != "poisson-patterns":
             return self
-        columns = Layout(self.annotations, self.pred).columns
-        return replace(self, patterns=pattern_table(columns, self.annotations.n, engine, n_threads))
+        return replace(self, patterns=pattern_table(self.layout.columns, self.annotations.n, engine, n_threads))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Which itemsets are counted, and where their counts stand."""
+        return Layout(self.annotations, self.pred)
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -196,7 +201,7 @@ class CountingPlan:
         """Count; the replicate axis holds the sample (if asked for) and the given replicates."""
         if sets.attribute_names != self.annotations.attribute_names:
             raise InputError("the attribute sets are over other attributes than the annotations")
-        layout = Layout(self.annotations, self.pred)
+        layout = self.layout
         itemsets, parts = layout.itemsets(sets)
         buffer = np.zeros((len(itemsets), sample + len(replicates)), np.int64)
         if sample:

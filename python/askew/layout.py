@@ -47,8 +47,10 @@ class Layout:
                 n_columns += 1
             else:
                 self._rest.append(None)
-        self._annotated = n_columns
-        blocks.append(annotations.packed_annotated)
+        self._annotated: int | None = None  # everybody is
+        if int(np.bitwise_count(annotations.packed_annotated).sum()) < annotations.n:
+            self._annotated = n_columns
+            blocks.append(annotations.packed_annotated)
         self.columns = blocks
 
     def itemsets(self, sets: AttributeSets) -> tuple[Itemsets, dict[str, slice]]:
@@ -62,7 +64,10 @@ class Layout:
             lots.append(lot)
 
         add("n", Itemsets(np.zeros(0, np.int32), np.zeros(2, np.int64)))
-        add("n_annotated", _single([self._annotated]))
+        if self._annotated is None:
+            parts["n_annotated"] = parts["n"]
+        else:
+            add("n_annotated", _single([self._annotated]))
         for side, name in zip(range(len(self._sides)), ("true", "predicted"), strict=False):
             add(f"{name}_groups", _single(self._groups[side]))
             own = [*self._joint[side], *([] if self._rest[side] is None else [self._rest[side]])]

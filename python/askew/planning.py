@@ -11,7 +11,6 @@ from askew.annotations import Annotations, check_annotations
 from askew.counting import CountingPlan, check_resampling
 from askew.engine import choose, threads
 from askew.engine.pattern_weights import TOP
-from askew.layout import Layout
 from askew.patterns import pattern_table
 from askew.sets import AttributeSets
 
@@ -118,9 +117,8 @@ def plan(
     if not isinstance(sets, AttributeSets):
         sets = AttributeSets(sets, annotations.attribute_names)
     check_resampling(n_resamples, "poisson")
-    CountingPlan.of(annotations, pred, None)
     engine, used_threads = choose(backend), threads(n_threads)
-    layout = Layout(annotations, pred)
+    layout = CountingPlan.of(annotations, pred, None).layout
     itemsets, _ = layout.itemsets(sets)
     members = int(engine.count(layout.columns, annotations.n, itemsets, used_threads, None).sum())
     multiplicities = pattern_table(layout.columns, annotations.n, engine, used_threads).multiplicities

@@ -150,10 +150,11 @@ def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequ
 def _distinct_in_range(chunk: npt.NDArray[Any]) -> tuple[list[object], npt.NDArray[Any]]:
     """As ``numpy.unique``, without sorting, for whole numbers that lie close together."""
     low = chunk.min()
-    offsets = (chunk.astype(np.int64) - int(low)) if chunk.dtype.itemsize < 8 else (chunk - low).astype(np.int64)
+    wide = chunk if chunk.dtype.itemsize == 8 else chunk.astype(np.int64)
+    offsets = (wide - wide.dtype.type(low) if low else wide).astype(np.int64, copy=False)
     present = np.bincount(offsets) > 0
     distinct = np.array([int(low) + int(offset) for offset in np.flatnonzero(present)], chunk.dtype)
-    return list(distinct), (np.cumsum(present) - 1)[offsets]
+    return list(distinct), offsets if present.all() else (np.cumsum(present) - 1)[offsets]
 
 
 def _hashable(value: object) -> bool:
