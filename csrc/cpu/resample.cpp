@@ -38,8 +38,12 @@ class ThreadSums {
   void drain() {
     const std::lock_guard<std::mutex> lock(*mutex_);
     for (std::size_t s = 0; s < flushes_.size(); ++s) {
-      add_to_counts(static_cast<std::int64_t>(s), view_.sum8 + s * kBlockReplicates, lane_of);
-      add_to_counts(static_cast<std::int64_t>(s), view_.sum16 + s * kBlockReplicates, lane16_of);
+      std::uint8_t* sum8 = view_.sum8 + s * kBlockReplicates;
+      std::uint16_t* sum16 = view_.sum16 + s * kBlockReplicates;
+      add_to_counts(static_cast<std::int64_t>(s),
+                    [=](std::size_t r) { return sum8[kPlaces.lane[r]] + sum16[kPlaces.lane16[r]]; });
+      std::fill_n(sum8, kBlockReplicates, std::uint8_t{0});
+      std::fill_n(sum16, kBlockReplicates, std::uint16_t{0});
       flushes_[s] = 0;
     }
   }
@@ -47,18 +51,32 @@ class ThreadSums {
  private:
   static void spill(void* context, std::int64_t itemset) {
     const ThreadSums& sums = *static_cast<ThreadSums*>(context);
+    std::uint16_t* sum16 = sums.view_.sum16 + itemset * kBlockReplicates;
     const std::lock_guard<std::mutex> lock(*sums.mutex_);
-    sums.add_to_counts(itemset, sums.view_.sum16 + itemset * kBlockReplicates, lane16_of);
+    sums.add_to_counts(itemset, [=](std::size_t r) { return sum16[kPlaces.lane16[r]]; });
+    std::fill_n(sum16, kBlockReplicates, std::uint16_t{0});
   }
 
-  // Moves the sums of an itemset to its counts.
+  // Where the sums of each replicate of a block stand.
+  struct Places {
+    std::uint8_t lane[kBlockReplicates], lane16[kBlockReplicates];
+  };
+  static constexpr Places kPlaces = [] {
+    Places places{};
+    for (int r = 0; r < kBlockReplicates; ++r) {
+      places.lane[r] = static_cast<std::uint8_t>(lane_of(r));
+      places.lane16[r] = static_cast<std::uint8_t>(lane16_of(r));
+    }
+    return places;
+  }();
+
+  // Adds sum(r) to the counts of an itemset, for each replicate r of the block that is asked for.
   template <class Sum>
-  void add_to_counts(std::int64_t itemset, Sum* sums, int (*lane)(int)) const {
+  void add_to_counts(std::int64_t itemset, const Sum& sum) const {
     std::int64_t* counts = out_.counts + itemset * out_.stride;
     const std::int64_t last = std::min(out_.end, first_ + kBlockReplicates);
     for (std::int64_t r = std::max(out_.begin, first_); r < last; ++r)
-      counts[r - out_.begin] += sums[lane(static_cast<int>(r - first_))];
-    std::fill_n(sums, kBlockReplicates, Sum{0});
+      counts[r - out_.begin] += sum(static_cast<std::size_t>(r - first_));
   }
 
   // Where cache lines begin.

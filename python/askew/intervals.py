@@ -30,7 +30,9 @@ def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floa
     """
     # numpy sorts NaN to the end, and copies to a layout in which the replicates of a cell lie side by side
     ordered = np.sort(np.moveaxis(replicates, 0, -1), axis=-1)
-    n_defined = replicates.shape[0] - np.isnan(replicates).sum(axis=0)
+    n_defined = np.full(ordered.shape[:-1], replicates.shape[0])
+    incomplete = np.isnan(ordered[..., -1])
+    n_defined[incomplete] -= np.isnan(ordered[incomplete]).sum(axis=-1)
     results = []
     for probability in probabilities:
         position = probability * np.maximum(n_defined - 1, 0)
