@@ -19,7 +19,9 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
 # The tests that reach every line of csrc: what the sanitizer sessions repeat. They force one SIMD level after another.
-KERNEL_TESTS = [f"tests/test_{name}.py" for name in ("kernels", "weights", "pattern_weights", "counts", "summary")]
+KERNEL_TESTS = [
+    f"tests/test_{name}.py" for name in ("kernels", "incidence", "weights", "pattern_weights", "counts", "summary")
+]
 # The package's doctests are run where it is installed, not in the source folder, which has no extension.
 ALL_TESTS = ["tests", "--pyargs", "askew"]
 

@@ -3,6 +3,7 @@
 #include "bindings/bindings.hpp"
 #include "core/threefry.hpp"
 #include "core/weights.hpp"
+#include "cpu/incidence.hpp"
 
 namespace askew::bindings {
 namespace {
@@ -77,6 +78,29 @@ void resample_distinct_rows(const std::vector<WordArray>& blocks, std::int64_t n
   resample_patterns(columns, n, itemsets, {seed, table, multiplicity, poisson.data()}, counts, n_threads, monitor);
 }
 
+// The membership lists of a table, piece by piece, as resampling makes them: for a test that replays them.
+py::list incidence_of(const WordArray& block, std::int64_t n, const Int32Array& items, const Int64Array& offsets,
+                      int rows_per_flush, std::int64_t frequent_from, int n_threads) {
+  const Columns columns = columns_of({block}, n);
+  const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
+  py::list pieces;
+  for (std::int64_t row = 0; row < n;) {
+    const IncidenceChunk chunk =
+        build_incidence(columns, n, itemsets, row, {rows_per_flush, frequent_from}, n_threads, Monitor{});
+    for (const IncidencePiece& piece : chunk.pieces) {
+      py::list tiles, batches;
+      for (const Incidence::Tile& tile : piece.tiles) tiles.append(py::make_tuple(tile.batch, tile.run));
+      for (const Incidence::Batch& batch : piece.batches)
+        batches.append(py::make_tuple(batch.row, batch.entry, batch.flush));
+      const std::vector<std::uint32_t> entries(piece.entries.get(), piece.entries.get() + piece.batches.back().entry);
+      pieces.append(py::make_tuple(piece.first_row, piece.rows, tiles, batches, entries, piece.flushes, piece.frequent,
+                                   piece.quads, piece.runs));
+    }
+    row += chunk.n_rows;
+  }
+  return pieces;
+}
+
 using FourWords = std::array<std::uint32_t, 4>;
 
 template <int kRounds>
@@ -112,6 +136,8 @@ void bind_resample(py::module_& module) {
              py::arg("multiplicities").noconvert(), py::arg("items").noconvert(), py::arg("offsets").noconvert(),
              py::arg("tables"), py::arg("seed"), py::arg("table"), py::arg("begin"), py::arg("end"),
              py::arg("out").noconvert(), py::arg("n_threads"), py::arg("monitor"));
+  module.def("incidence", &incidence_of, py::arg("columns").noconvert(), py::arg("n"), py::arg("items").noconvert(),
+             py::arg("offsets").noconvert(), py::arg("rows_per_flush"), py::arg("frequent_from"), py::arg("n_threads"));
   // The parts of the generator one by one, for known-answer tests.
   module.def("threefry4x32", &threefry_rounds, py::arg("counter"), py::arg("key"), py::arg("rounds"));
   module.def("outcomes", &outcomes, py::arg("distribution"));

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,9 @@ def resample(
     n_threads: int,
     monitor: Monitor | None,
 ) -> None: ...
+def incidence(
+    columns: Words, n: int, items: Int32, offsets: Int64, rows_per_flush: int, frequent_from: int, n_threads: int
+) -> list[tuple[Any, ...]]: ...
 def resample_patterns(
     blocks: list[Words],
     n: int,
