@@ -43,9 +43,10 @@ void BitTable::make_rows(int n_threads, const Monitor& monitor) {
 
 void BitTable::slots_of(const Word* column, std::vector<std::uint32_t>& slots) const {
   slots.clear();
-  std::uint16_t positions[kMaxOnesWords * kWordBits];
+  const Word* const columns[] = {column, column};  // the second is only fetched
+  std::uint16_t positions[kMaxOnesWords * kWordBits + kOnesBeyond];
   for (std::int64_t begin = 0; begin < n_words_; begin += kMaxOnesWords) {
-    const std::int64_t n = simd().ones_of(&column, 1, begin, std::min(kMaxOnesWords, n_words_ - begin), positions);
+    const std::int64_t n = simd().ones_of(columns, 1, begin, std::min(kMaxOnesWords, n_words_ - begin), positions);
     const std::size_t before = slots.size();
     slots.resize(before + static_cast<std::size_t>(n));
     const auto first = static_cast<std::uint32_t>(begin * kWordBits);
