@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
-constexpr std::int64_t kFrequentFrom = 16;  // measured: benchmarks/kernels.py, growth of resampling in density
+constexpr std::int64_t kFrequentFrom = 16;  // measured: benchmarks/dense_memberships.cpp
 
 // Sums of one thread, for one block of replicates at a time.
 class ThreadSums {
