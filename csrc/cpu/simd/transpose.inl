@@ -5,22 +5,43 @@ typedef Word Words __attribute__((vector_size(kVectorBytes), aligned(8), may_ali
 
 constexpr int kWordLanes = kVectorBytes / 8;
 
-// Exchanges the bits of `a` above `width` with those of `b` below it, group by group.
-inline void exchange(Words& a, Words& b, int width, Word low) {
-  const Words swap = ((a >> width) ^ b) & low;
-  a ^= swap << width;
+// Exchanges the upper half of each group of 2 * kWidth bits of `a` with the lower half of that of `b`.
+template <int kWidth>
+inline void exchange(Words& a, Words& b) {
+  [[maybe_unused]] constexpr Word kLow = ~Word{0} / ((Word{1} << kWidth) + 1);  // the lower halves
+#if defined(__AVX512VPOPCNTDQ__)
+  const auto x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+  // One port shifts, another shuffles: of the steps that can be done either way, two shuffle and one shifts.
+  if constexpr (kWidth == 32) {
+    a = reinterpret_cast<Words>(_mm512_mask_shuffle_epi32(x, 0xAAAA, y, _MM_PERM_CCAA));
+    b = reinterpret_cast<Words>(_mm512_mask_shuffle_epi32(y, 0x5555, x, _MM_PERM_DDBB));
+  } else if constexpr (kWidth == 8) {
+    const __m512i neighbours =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+    a = reinterpret_cast<Words>(_mm512_mask_shuffle_epi8(x, 0xAAAAAAAAAAAAAAAAull, y, neighbours));
+    b = reinterpret_cast<Words>(_mm512_mask_shuffle_epi8(y, 0x5555555555555555ull, x, neighbours));
+  } else {
+    const __m512i low = _mm512_set1_epi64(static_cast<long long>(kLow));
+    constexpr int kSecondOrThird = 0xCA;  // of three operands, as the first says
+    a = reinterpret_cast<Words>(_mm512_ternarylogic_epi64(low, x, _mm512_slli_epi64(y, kWidth), kSecondOrThird));
+    b = reinterpret_cast<Words>(_mm512_ternarylogic_epi64(low, _mm512_srli_epi64(x, kWidth), y, kSecondOrThird));
+  }
+#else
+  const Words swap = ((a >> kWidth) ^ b) & kLow;
+  a ^= swap << kWidth;
   b ^= swap;
+#endif
 }
 
 // Three of the six steps of Warren, Hacker's Delight, section 7-3, on eight rows that stay in registers: rows that are
 // `distance`, 2 * distance and 4 * distance apart change places with the bits at those distances.
 template <int kDistance>
-inline void three_steps(Words* rows, Word low4, Word low2, Word low1) {
+inline void three_steps(Words* rows) {
   Words x[8];
   for (int i = 0; i < 8; ++i) x[i] = rows[i * kDistance];
-  for (int i = 0; i < 4; ++i) exchange(x[i], x[i + 4], 4 * kDistance, low4);
-  for (int i = 0; i < 8; i += (i % 4 == 1) ? 3 : 1) exchange(x[i], x[i + 2], 2 * kDistance, low2);
-  for (int i = 0; i < 8; i += 2) exchange(x[i], x[i + 1], kDistance, low1);
+  for (int i = 0; i < 4; ++i) exchange<4 * kDistance>(x[i], x[i + 4]);
+  for (int i = 0; i < 8; i += (i % 4 == 1) ? 3 : 1) exchange<2 * kDistance>(x[i], x[i + 2]);
+  for (int i = 0; i < 8; i += 2) exchange<kDistance>(x[i], x[i + 1]);
   for (int i = 0; i < 8; ++i) rows[i * kDistance] = x[i];
 }
 
@@ -28,10 +49,8 @@ void transpose(const Word* columns, Word* rows) {
   for (int lane = 0; lane < 8; lane += kWordLanes) {
     Words x[64];
     for (int c = 0; c < 64; ++c) std::memcpy(&x[c], columns + 8 * c + lane, kVectorBytes);
-    for (int r = 0; r < 8; ++r)
-      three_steps<8>(x + r, 0x00000000FFFFFFFFull, 0x0000FFFF0000FFFFull, 0x00FF00FF00FF00FFull);
-    for (int r = 0; r < 64; r += 8)
-      three_steps<1>(x + r, 0x0F0F0F0F0F0F0F0Full, 0x3333333333333333ull, 0x5555555555555555ull);
+    for (int r = 0; r < 8; ++r) three_steps<8>(x + r);
+    for (int r = 0; r < 64; r += 8) three_steps<1>(x + r);
     for (int r = 0; r < 64; ++r) std::memcpy(rows + 8 * r + lane, &x[r], kVectorBytes);
   }
 }
