@@ -67,6 +67,7 @@ class PatternTable {
       Word* entry = &entries_[((slots_[slot] & ~kTag) - 1) * layout_.entry()];
       if (!layout_.same(entry + kRow, row)) continue;
       ++entry[kMultiplicity];
+      entry[kFirst] = std::min(entry[kFirst], static_cast<Word>(index));
       return;
     }
     slots_[slot] = (hash & kTag) | (size_ + 1);

@@ -37,9 +37,10 @@ Collected collect(const PatternLayout<kWidth>& layout, const Columns& columns, s
     RowBlock<kWidth> rows(columns.size());
     for (std::int64_t block = task * kBlocksPerTask; block < std::min(n_blocks, (task + 1) * kBlocksPerTask); ++block) {
       rows.load(columns, block);
-      const std::int64_t first = block * kBlockBits, n_rows = std::min(kBlockBits, n - first);
-      for (std::int64_t i = 0; i < n_rows; ++i)
-        table->add(rows.row(static_cast<std::size_t>(i)), rows.hash(static_cast<std::size_t>(i)), first + i);
+      const std::int64_t first = block * kBlockBits;
+      rows.for_each([&](const Word* row, Word hash, std::int64_t i) {
+        if (first + i < n) table->add(row, hash, first + i);
+      });
     }
   });
   Collected collected;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/kernels.hpp"
@@ -16,29 +18,30 @@ template <std::size_t kWidth>
 class RowBlock {
  public:
   explicit RowBlock(std::size_t n_columns)
-      : run_time_width_((n_columns + kWordBits - 1) / kWordBits), rows_(kBlockBits * width()), hashes_(kBlockBits) {}
+      : run_time_width_((n_columns + kWordBits - 1) / kWordBits), words_(kBlockBits * width()) {}
 
   // Takes rows 512 * block … 512 * block + 511.
   void load(const Columns& columns, std::int64_t block) {
-    const std::size_t n_words = width();
-    for (std::size_t begin = 0; begin < n_words; begin += kGroups) {
-      const std::size_t end = std::min(n_words, begin + kGroups);
-      for (std::size_t group = begin; group < end; ++group) load_group(columns, block, group);
-      // Word `group` of row 64 w + r is word 8 r + w of what load_group leaves.
-      for (std::size_t w = 0; w < 8; ++w)
-        for (std::size_t r = 0; r < 64; ++r)
-          for (std::size_t group = begin; group < end; ++group)
-            rows_[(64 * w + r) * n_words + group] = transposed_[group - begin][8 * r + w];
-    }
-    for (std::size_t row = 0; row < hashes_.size(); ++row) hashes_[row] = hash_of(&rows_[row * n_words]);
+    for (std::size_t group = 0; group < width(); ++group) load_group(columns, block, group);
   }
 
-  std::size_t width() const { return kWidth == 0 ? run_time_width_ : kWidth; }
-  const Word* row(std::size_t i) const { return &rows_[i * width()]; }
-  Word hash(std::size_t i) const { return hashes_[i]; }
+  // visit(row, hash, number in the block) for each row, in the order in which the transposition leaves them.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    std::conditional_t<kWidth == 0, std::vector<Word>, std::array<Word, kWidth>> row;
+    if constexpr (kWidth == 0) row.resize(width());
+    const Word* word = words_.data();
+    for (std::int64_t r = 0; r < 64; ++r)
+      for (std::int64_t number = r; number < kBlockBits; number += 64, ++word) {
+        Word hash = 0;
+        for (std::size_t group = 0; group < width(); ++group)
+          hash = step(hash ^ (row[group] = word[group * kBlockBits]));
+        visit(row.data(), step(hash), number);
+      }
+  }
 
  private:
-  static constexpr std::size_t kGroups = 8;  // a cache line of each row at a time
+  std::size_t width() const { return kWidth == 0 ? run_time_width_ : kWidth; }
 
   // 64 columns; those that do not exist are 0.
   void load_group(const Columns& columns, std::int64_t block, std::size_t group) {
@@ -54,26 +57,20 @@ class RowBlock {
         std::fill_n(line, kLine, Word{0});
       }
     }
-    simd().transpose(gathered_, transposed_[group % kGroups]);
+    simd().transpose(gathered_, words_.data() + group * kBlockBits);
   }
 
-  // A product moves differences up, a shift brings them down again: every step can be undone, so that rows of one word
-  // never share a hash.
-  Word hash_of(const Word* row) const {
+  // Of a hash. A product moves differences up, a shift brings them down again: every step can be undone, so that rows
+  // of one word never share a hash.
+  static Word step(Word x) {
     constexpr Word kOdd = 0x9E3779B97F4A7C15ull;  // 2^64 / golden ratio: Knuth, The Art of Computer Programming, 6.4
-    const auto step = [](Word x) {
-      x *= kOdd;
-      return x ^ (x >> 32);
-    };
-    Word hash = 0;
-    for (std::size_t i = 0; i < width(); ++i) hash = step(hash ^ row[i]);
-    return step(hash);
+    x *= kOdd;
+    return x ^ (x >> 32);
   }
 
   const std::size_t run_time_width_;
-  std::vector<Word> rows_, hashes_;
+  std::vector<Word> words_;
   alignas(64) Word gathered_[kBlockBits];
-  alignas(64) Word transposed_[kGroups][kBlockBits];
 };
 
 }  // namespace askew
