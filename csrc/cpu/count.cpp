@@ -36,7 +36,7 @@ void count_unplanned(const Columns& columns, std::int64_t n_words, const Itemset
     for (std::int64_t t = s; t < next; ++t) tails[t - s] = bits(last(t));
     const Word* row = size > 1 ? prefix.back() : tails[0];
     kernels.count_tile(prefix.data(), std::max<std::int64_t>(size - 2, 0), &row, 1, tails, static_cast<int>(next - s),
-                       n_words, out + s, 0);
+                       n_words, out + s, 0, nullptr);
   }
 }
 
@@ -55,25 +55,31 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
     plans[static_cast<std::size_t>(p)] =
         std::make_unique<const CountPlan>(itemsets, begin, end, columns.size(), n_words >= kWordsToReorder);
   });
+  const bool on_cache_lines = std::ranges::all_of(
+      columns, [](const Word* column) { return reinterpret_cast<std::uintptr_t>(column) % 64 == 0; });
   std::mutex mutex;
   parallel_for(n_plans * n_ranges, n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
     const CountPlan& plan = *plans[static_cast<std::size_t>(task / n_ranges)];
     const std::int64_t range = task % n_ranges, last = (range + 1) * n_blocks / n_ranges;
-    const bool read_often = plan.n_steps() > plan.columns().size();
+    const bool copied = plan.n_steps() > plan.columns().size() && !on_cache_lines;
     std::vector<std::int64_t> sums(plan.n_counts(), 0);
-    Columns part(plan.columns().size());
+    Columns part(plan.columns().size()), next;
     WordBuffer buffer;
     for (std::int64_t b = range * n_blocks / n_ranges; b < last; ++b) {
       watch.check(thread);
       const std::int64_t n_here = std::min(block, n_words - b * block);
-      Word* copy = read_often ? buffer.reserve(part.size() * static_cast<std::size_t>(n_here)) : nullptr;
+      Word* copy = copied ? buffer.reserve(part.size() * static_cast<std::size_t>(n_here)) : nullptr;
       for (std::size_t c = 0; c < part.size(); ++c) {
         part[c] = columns[static_cast<std::size_t>(plan.columns()[c])] + b * block;
-        if (!read_often) continue;
+        if (!copied) continue;
         part[c] = std::copy_n(part[c], n_here, copy) - n_here;  // side by side, and no register across two cache lines
         copy += n_here;
       }
-      plan.run(part, n_here, sums.data());
+      next.clear();
+      if (b + 1 < last && n_words - (b + 1) * block >= n_here)
+        for (const std::int32_t c : plan.columns())
+          next.push_back(columns[static_cast<std::size_t>(c)] + (b + 1) * block);
+      plan.run(part, n_here, sums.data(), next);
     }
     const std::lock_guard<std::mutex> lock(mutex);
     for (std::size_t i = 0; i < sums.size(); ++i)

@@ -15,28 +15,34 @@ Items items_of(const Itemsets& itemsets, std::int64_t s) {
   return {itemsets.items + itemsets.offsets[s], itemsets.items + itemsets.offsets[s + 1]};
 }
 
-// All columns but the last.
+// All columns but the last; of a single column, this one.
 Items stem_of(const Itemsets& itemsets, std::int64_t s) {
   const Items items = items_of(itemsets, s);
-  return items.first(items.size() - 1);
+  return items.first(std::max<std::size_t>(items.size() - 1, 1));
 }
 
 // Rises with the length of the stem, then with its first columns.
+constexpr int kKeyColumns = 3, kKeyBits = 18;
+
 std::uint64_t key_of(Items stem) {
-  constexpr std::uint64_t kBits = 18, kMost = (1 << kBits) - 1;
+  constexpr std::uint64_t kMost = (1 << kKeyBits) - 1;
   std::uint64_t key = std::min<std::uint64_t>(stem.size(), 1023);
-  for (std::size_t i = 0; i < 3; ++i)
-    key = key << kBits | (i < stem.size() ? std::min<std::uint64_t>(static_cast<std::uint64_t>(stem[i]), kMost) : 0);
+  for (std::size_t i = 0; i < kKeyColumns; ++i)
+    key = key << kKeyBits | (i < stem.size() ? std::min<std::uint64_t>(static_cast<std::uint64_t>(stem[i]), kMost) : 0);
   return key;
 }
 
 // Numbers begin … end - 1 of itemsets, so that those of the same stem stand side by side, and those of nearly the same.
-std::vector<std::int64_t> by_stem(const Itemsets& itemsets, std::int64_t begin, std::int64_t end) {
+std::vector<std::int64_t> by_stem(const Itemsets& itemsets, std::int64_t begin, std::int64_t end,
+                                  std::size_t n_columns) {
+  const std::uint64_t first_long = std::uint64_t{kKeyColumns + 1} << kKeyColumns * kKeyBits;
+  const std::uint64_t tells_apart = n_columns < std::size_t{1} << kKeyBits ? first_long : 0;  // keys below
   std::vector<std::pair<std::uint64_t, std::int64_t>> keyed;
   keyed.reserve(static_cast<std::size_t>(end - begin));
   for (std::int64_t s = begin; s < end; ++s) keyed.emplace_back(key_of(stem_of(itemsets, s)), s);
   const auto before = [&](const auto& a, const auto& b) {
     if (a.first != b.first) return a.first < b.first;
+    if (a.first < tells_apart) return a.second < b.second;
     const Items x = stem_of(itemsets, a.second), y = stem_of(itemsets, b.second);
     if (x.size() != y.size()) return x.size() < y.size();
     const auto [i, j] = std::mismatch(x.begin(), x.end(), y.begin());
@@ -63,22 +69,16 @@ CountPlan::CountPlan(const Itemsets& itemsets, std::int64_t begin, std::int64_t 
     : itemsets_(itemsets), numbers_(n_columns, 0) {
   std::vector<std::int64_t> order;
   if (reorder) {
-    order = by_stem(itemsets, begin, end);
+    order = by_stem(itemsets, begin, end, n_columns);
   } else {
     order.resize(static_cast<std::size_t>(end - begin));
     std::iota(order.begin(), order.end(), begin);
   }
   std::vector<Group> groups;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    const Items items = items_of(itemsets, order[i]), stem = stem_of(itemsets, order[i]);
-    if (!stem.empty() && !groups.empty() && groups.back().end == i) {
-      if (std::ranges::equal(stem, stem_of(itemsets, order[i - 1]))) {
-        ++groups.back().end;
-        continue;
-      }
-    }
-    if (stem.empty())
-      groups.push_back({stem, items.back(), i, i + 1});
+    const Items stem = stem_of(itemsets, order[i]);
+    if (i > 0 && std::ranges::equal(stem, stem_of(itemsets, order[i - 1])))
+      ++groups.back().end;
     else
       groups.push_back({stem.first(stem.size() - 1), stem.back(), i, i + 1});
   }
@@ -138,16 +138,17 @@ bool CountPlan::add(const Group* groups, std::size_t n_rows, const std::vector<s
   return true;
 }
 
-void CountPlan::run(const Columns& columns, std::int64_t n_words, std::int64_t* sums) const {
+void CountPlan::run(const Columns& columns, std::int64_t n_words, std::int64_t* sums, const Columns& next) const {
   const SimdKernels& kernels = simd();
   Columns members;
+  std::size_t n_fetched = 0;
   for (const Step& step : steps_) {
     const auto n_prefix = static_cast<std::size_t>(step.n_prefix);
     members.resize(n_prefix + step.n_rows + step.n_tails);
     for (std::size_t i = 0; i < members.size(); ++i) members[i] = columns[members_[step.members + i]];
     const Word* const* rows = members.data() + n_prefix;
     kernels.count_tile(members.data(), step.n_prefix, rows, step.n_rows, rows + step.n_rows, step.n_tails, n_words,
-                       sums + step.counts, step.n_tails);
+                       sums + step.counts, step.n_tails, n_fetched < next.size() ? next[n_fetched++] : nullptr);
   }
 }
 

@@ -187,7 +187,7 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
       const Word* bits = table.columns[column];
       for (const Word* mask : table.masks.empty() ? Columns{bits} : table.masks) {
         std::int64_t support = 0;
-        kernels.count_tile(nullptr, 0, &bits, 1, &mask, 1, table.n_words, &support, 1);
+        kernels.count_tile(nullptr, 0, &bits, 1, &mask, 1, table.n_words, &support, 1, nullptr);
         least = std::min(least, support);
         sum += support;
       }

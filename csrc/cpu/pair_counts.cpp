@@ -90,7 +90,7 @@ void PairCounts::by_columns() {
           kernels.count_tile(prefix, k, columns_.data() + b, static_cast<int>(std::min(kStep, n_first_ - b)),
                              columns_.data() + c, static_cast<int>(std::min(kStep, n_extensions - c)), n_words,
                              counts_.data() + (b * n_supports_ + j) * n_tails_ + c - 1,
-                             static_cast<std::int64_t>(n_supports_ * n_tails_));
+                             static_cast<std::int64_t>(n_supports_ * n_tails_), nullptr);
     }
   }
 }

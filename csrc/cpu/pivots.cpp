@@ -10,7 +10,7 @@ namespace askew {
 namespace {
 
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
-constexpr std::int64_t kMaxRowBytes = 1 << 22;  // of the second copy, by rows, of a part of the table
+constexpr std::int64_t kMaxRowBytes = 1 << 20;  // of the second copy, by rows, of a part: it stays in the L2 cache
 constexpr std::int64_t kSampledBlocks = 64;
 constexpr std::int64_t kMinSets = 512;  // fewer than these are not worth the thought
 
@@ -27,7 +27,7 @@ std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_
   for (std::size_t c = 0; c < columns.size(); ++c) {
     for (std::int64_t i = 0; i < n_sampled; ++i) {
       const Word* block = columns[c] + i * n_blocks / n_sampled * kBlockWords;
-      simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1);
+      simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1, nullptr);
     }
     ones[c] = ones[c] * n_blocks / n_sampled + 1;
   }

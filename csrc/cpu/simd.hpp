@@ -76,9 +76,10 @@ struct SimdKernels {
 
   // Adds to counts[stride * r + t] the number of ones in the conjunction of the k columns of `prefix` with rows[r] and
   // tails[t], for 1 to kTile rows and tails. k ≥ 0. Numbers of words are whole multiples of 8, here and below.
+  // n_words of `next`, unless it is null, are fetched into the L2 cache on the way.
   void (*count_tile)(const Word* const* prefix, std::int64_t k, const Word* const* rows, int n_rows,
                      const Word* const* tails, int n_tails, std::int64_t n_words, std::int64_t* counts,
-                     std::int64_t stride);
+                     std::int64_t stride, const Word* next);
   // out = conjunction of k columns, words begin … begin + n_words - 1. k ≥ 1.
   void (*and_columns)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words, Word* out);
   // Writes the positions of the ones in the conjunction of k columns, counted from word `begin`, in ascending order,

@@ -36,7 +36,7 @@ std::int64_t probe_count(const Word* columns, std::int64_t n_words, std::int64_t
   }
   std::int64_t counts[kTile * kTile] = {}, ones = 0;
   for (std::int64_t repeat = 0; repeat < n_repeats; ++repeat) {
-    count_tile(nullptr, 0, rows, kTile, tails, kTile, n_words, counts, kTile);
+    count_tile(nullptr, 0, rows, kTile, tails, kTile, n_words, counts, kTile, nullptr);
     forget_memory();
   }
   for (const std::int64_t count : counts) ones += count;
