@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kSetsAtATime = 1 << 18;  // whose plans are small
 constexpr std::int64_t kSetsPerPlan = 1 << 15;
 constexpr std::int64_t kBlockWords = 3 << 15;      // of all columns together: 768 KiB, which stay in the L2 cache
+constexpr std::int64_t kWordsAtATime = 1 << 13;    // of columns that are read about once
 constexpr std::int64_t kWordsToReorder = 1 << 10;  // of a column, below which a better order costs more than it saves
 constexpr std::int64_t kWordsToPlan = 1 << 6;      // and below which a plan does
 
@@ -60,25 +61,27 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
   std::mutex mutex;
   parallel_for(n_plans * n_ranges, n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
     const CountPlan& plan = *plans[static_cast<std::size_t>(task / n_ranges)];
-    const std::int64_t range = task % n_ranges, last = (range + 1) * n_blocks / n_ranges;
-    const bool copied = plan.n_steps() > plan.columns().size() && !on_cache_lines;
+    const std::int64_t range = task % n_ranges;
+    const std::int64_t begin = range * n_blocks / n_ranges * block;
+    const std::int64_t end = std::min((range + 1) * n_blocks / n_ranges * block, n_words);
+    const bool read_often = plan.n_steps() > plan.columns().size(), copied = read_often && !on_cache_lines;
+    const std::int64_t step = read_often ? block : kWordsAtATime;
     std::vector<std::int64_t> sums(plan.n_counts(), 0);
     Columns part(plan.columns().size()), next;
     WordBuffer buffer;
-    for (std::int64_t b = range * n_blocks / n_ranges; b < last; ++b) {
+    for (std::int64_t word = begin; word < end; word += step) {
       watch.check(thread);
-      const std::int64_t n_here = std::min(block, n_words - b * block);
+      const std::int64_t n_here = std::min(step, end - word);
       Word* copy = copied ? buffer.reserve(part.size() * static_cast<std::size_t>(n_here)) : nullptr;
       for (std::size_t c = 0; c < part.size(); ++c) {
-        part[c] = columns[static_cast<std::size_t>(plan.columns()[c])] + b * block;
+        part[c] = columns[static_cast<std::size_t>(plan.columns()[c])] + word;
         if (!copied) continue;
         part[c] = std::copy_n(part[c], n_here, copy) - n_here;  // side by side, and no register across two cache lines
         copy += n_here;
       }
       next.clear();
-      if (b + 1 < last && n_words - (b + 1) * block >= n_here)
-        for (const std::int32_t c : plan.columns())
-          next.push_back(columns[static_cast<std::size_t>(c)] + (b + 1) * block);
+      if (read_often && word + step + n_here <= end)
+        for (const std::int32_t c : plan.columns()) next.push_back(columns[static_cast<std::size_t>(c)] + word + step);
       plan.run(part, n_here, sums.data(), next);
     }
     const std::lock_guard<std::mutex> lock(mutex);

@@ -20,11 +20,17 @@ Items items_of(const Itemsets& itemsets, std::int64_t s) {
   return {itemsets.items + itemsets.offsets[s], itemsets.items + itemsets.offsets[s + 1]};
 }
 
-// About how many ones each column has: that decides what is done, not what comes out.
-std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words) {
+// About how many ones each column has that occurs together with another: that decides what is done, not what comes out.
+std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets,
+                                         std::int64_t begin, std::int64_t end) {
+  std::vector<bool> joined(columns.size());
+  for (std::int64_t s = begin; s < end; ++s)
+    if (const Items items = items_of(itemsets, s); items.size() > 1)
+      for (const std::int32_t item : items) joined[static_cast<std::size_t>(item)] = true;
   const std::int64_t n_blocks = n_words / kBlockWords, n_sampled = std::min(n_blocks, kSampledBlocks);
   std::vector<std::int64_t> ones(columns.size(), 0);
   for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (!joined[c]) continue;
     for (std::int64_t i = 0; i < n_sampled; ++i) {
       const Word* block = columns[c] + i * n_blocks / n_sampled * kBlockWords;
       simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1, nullptr);
@@ -71,7 +77,7 @@ SplitItemsets split(const Columns& columns, std::int64_t n_words, const Itemsets
     });
   };
   if (end - begin >= kMinSets && n_words > 0) {
-    ones = estimated_ones(columns, n_words);
+    ones = estimated_ones(columns, n_words, itemsets, begin, end);
     for (std::int64_t s = begin; s < end; ++s)
       if (const Items items = items_of(itemsets, s); items.size() > 1)
         ++n_sets[static_cast<std::size_t>(rarest(items))];
