@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import askew
 from askew.engine import Itemsets, choose, threads
+from askew.engine.protocol import words_for
 from benchmarks.peers.contest import Askew, Contestant, Limit, Workload
 
 P = 100
@@ -44,6 +45,11 @@ def counting_limit(n: int, n_itemsets: int) -> Limit:
         {"and_popcount_words": n_itemsets * -(-n // 64)},
         "one AND + population count + add per word and itemset, from L1",
     )
+
+
+def packing_limit(n: int, p: int) -> Limit:
+    packed = p * words_for(n) * 8
+    return Limit({"dram_bytes": n * p + 2 * packed}, "reading the array from DRAM, and the columns to and fro")
 
 
 class AskewFromArray(Askew):
@@ -85,7 +91,7 @@ class KernelsFromArray(Askew):
 
     def limit(self) -> Limit:
         count = counting_limit(len(self.values), len(FIRST))
-        return Limit({"dram_bytes": self.values.nbytes} | count.needs, "the limits of both kernels")
+        return Limit(packing_limit(*self.values.shape).needs | count.needs, "the limits of both kernels")
 
 
 class Pack(KernelsFromArray):
@@ -98,7 +104,7 @@ class Pack(KernelsFromArray):
         return matrix(self.engine.count([result], len(self.values), self.itemsets, threads(), None))
 
     def limit(self) -> Limit:
-        return Limit({"dram_bytes": self.values.nbytes}, "reading the array from DRAM")
+        return packing_limit(*self.values.shape)
 
 
 class Count(KernelsFromArray):
