@@ -103,14 +103,19 @@ std::uint32_t CountPlan::number_of(std::int32_t item) {
 
 // Steps for groups of the same prefix; none, and false, where several rows have too few tails in common.
 bool CountPlan::add(const Group* groups, std::size_t n_rows, const std::vector<std::int64_t>& order) {
-  entries_.clear();
-  for (std::uint32_t r = 0; r < n_rows; ++r)
-    for (std::size_t i = groups[r].begin; i < groups[r].end; ++i)
-      entries_.push_back({items_of(itemsets_, order[i]).back(), r, order[i], 0});
   const auto before = [](const Entry& a, const Entry& b) {
     return std::tie(a.tail, a.row, a.itemset) < std::tie(b.tail, b.row, b.itemset);
   };
-  if (n_rows > 1) std::sort(entries_.begin(), entries_.end(), before);
+  entries_.clear();
+  for (std::uint32_t r = 0; r < n_rows; ++r) {
+    const auto n_before = std::ssize(entries_);
+    for (std::size_t i = groups[r].begin; i < groups[r].end; ++i)
+      entries_.push_back({items_of(itemsets_, order[i]).back(), r, order[i], 0});
+    if (n_rows == 1) continue;
+    const auto own = entries_.begin() + n_before;
+    if (!std::is_sorted(own, entries_.end(), before)) std::sort(own, entries_.end(), before);
+    std::inplace_merge(entries_.begin(), own, entries_.end(), before);
+  }
   std::size_t n_tails = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const bool shared = i > 0 && entries_[i].tail == entries_[i - 1].tail && entries_[i].row != entries_[i - 1].row;
