@@ -2,9 +2,8 @@
 // instance are 0.
 #pragma once
 
-#include <cstdint>
-
 #include "core/inline.hpp"
+#include "core/integers.hpp"
 
 namespace askew {
 

@@ -2,9 +2,8 @@
 // items[offsets[s + 1] - 1]. The empty itemset is contained in every instance.
 #pragma once
 
-#include <cstdint>
-
 #include "core/inline.hpp"
+#include "core/integers.hpp"
 
 namespace askew {
 

@@ -2,9 +2,8 @@
 // python/askew/engine/pattern_weights.py states it in words, and makes the tables.
 #pragma once
 
-#include <cstdint>
-
 #include "core/inline.hpp"
+#include "core/integers.hpp"
 #include "core/threefry.hpp"
 
 namespace askew {

@@ -2,9 +2,8 @@
 // and exclusive ors only. `Vec` is std::uint32_t, or a compiler vector of them: then each lane is a counter of its own.
 #pragma once
 
-#include <cstdint>
-
 #include "core/inline.hpp"
+#include "core/integers.hpp"
 
 namespace askew {
 
@@ -46,7 +45,9 @@ template <int kRounds, class Vec>
 ASKEW_INLINE Threefry4<Vec> threefry4x32(Threefry4<Vec> counter, const ThreefryKey& key) {
   Vec(&x)[4] = counter.word;
   for (unsigned i = 0; i < 4; ++i) x[i] = x[i] + key.word[i];
-#if defined(__GNUC__) && !defined(__CUDACC__)
+#if defined(__CUDACC__)
+#pragma unroll
+#elif defined(__GNUC__)
 #pragma GCC unroll 64
 #endif
   for (int round = 0; round < kRounds; ++round) {

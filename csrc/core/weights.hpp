@@ -2,9 +2,8 @@
 // python/askew/engine/weights.py states it in words; both are tested against known answers and against each other.
 #pragma once
 
-#include <cstdint>
-
 #include "core/inline.hpp"
+#include "core/integers.hpp"
 #include "core/threefry.hpp"
 
 namespace askew {
