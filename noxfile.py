@@ -30,7 +30,9 @@ RUFF, MYPY = "ruff==0.17.6", "mypy==2.4.1"
 CLANG_FORMAT, CLANG_TIDY = "clang-format==23.1.5", "clang-tidy==23.1.4"
 BUILD_TOOLS = ["scikit-build-core>=0.10", "pybind11>=3", "cmake>=3.20", "ninja"]
 CXX_SUFFIXES = {".hpp", ".cpp", ".inl", ".cuh", ".cu"}
-CXX_SOURCES = sorted(str(path) for path in Path("csrc").rglob("*") if path.suffix in CXX_SUFFIXES)
+CXX_SOURCES = sorted(
+    str(path) for folder in ("csrc", "tests") for path in Path(folder).rglob("*") if path.suffix in CXX_SUFFIXES
+)
 CXX_WARNINGS = [
     "-Wall",
     "-Wextra",
@@ -144,7 +146,7 @@ def tidy(session: nox.Session) -> None:
     """clang-tidy on the C++ code."""
     session.install(CLANG_TIDY)
     configure(session)
-    sources = [source for source in CXX_SOURCES if source.endswith(".cpp")]
+    sources = [source for source in CXX_SOURCES if source.startswith("csrc") and source.endswith(".cpp")]
     session.run("clang-tidy", "--quiet", "-p", f"build/{session.name}", *(session.posargs or sources))
 
 

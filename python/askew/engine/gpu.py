@@ -1,0 +1,188 @@
+"""The engine of the GPU backends: the kernels of csrc/cuda on whatever can launch them.
+
+Rows go to the device in chunks, with all their columns. Two chunks are in work at a time, each in a stream and a memory
+of its own: one is copied while the other is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from askew.engine.device import MAX_CHUNK_ROWS, Device, DeviceItemsets, Memory, Room, allocated, chunks, filled, streams
+from askew.engine.gpu_resample import LAWS, resample
+from askew.engine.protocol import (
+    Draws,
+    Engine,
+    Int64,
+    Itemsets,
+    MiningTable,
+    Monitor,
+    Offsets,
+    UInt8,
+    Words,
+    words_for,
+)
+from askew.metrics import Difference
+from askew.summary import Summary
+
+# as in csrc/cuda/pack.cuh and count.cuh: rows and columns, or rows and itemsets, of a block
+PACK_ROWS, PACK_COLUMNS, PACK_SHARED_BYTES = 64, 128, 64 * 132
+COUNT_ROWS, COUNT_SETS = 128 * 64, 512
+NONE_WRONG = 2**64 - 1
+
+
+def can_be_copied(values: UInt8) -> bool:
+    """Whether rows are contiguous, and follow one another."""
+    return values.strides[1] == 1 and values.strides[0] >= values.shape[1]
+
+
+class GpuEngine:
+    """Packs, counts and resamples on a GPU; `host` mines, and does what else there is."""
+
+    simd = ""
+
+    def __init__(self, name: str, device: Device, host: Engine) -> None:
+        self.name = name
+        self.device = device
+        self._host = host
+
+    def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
+        device, (n, p) = self.device, values.shape
+        columns = np.zeros((p, words_for(n)), np.uint64)
+        if columns.size == 0:
+            return columns, -1
+
+        def allocate(n_bytes: int) -> tuple[int, Memory, Memory, Memory]:
+            rows = max(512, min(n_bytes // (2 * p), (1 << 28) // p, n + 511) // 512 * 512)
+            return rows, device.allocate(rows * p), device.allocate(8 * p * words_for(rows)), device.allocate(8)
+
+        rows, given, packed, wrong = allocated(device, allocate)
+        with streams(device, 1) as (stream,):
+            device.upload(wrong.address, np.full((1, 1), NONE_WRONG, np.uint64), stream)
+            for chunk in chunks(n, rows):
+                part = values[chunk.begin : chunk.end]
+                by_column = can_be_copied(part.T)
+                part = part.T if by_column else part if can_be_copied(part) else np.ascontiguousarray(part)
+                device.upload(given.address, part, stream)
+                n_words = words_for(len(chunk))
+                device.launch(
+                    "pack",
+                    (n_words, -(-p // PACK_COLUMNS)),
+                    256,
+                    PACK_SHARED_BYTES,
+                    [
+                        given.address,
+                        *((1, len(chunk)) if by_column else (p, 1)),
+                        len(chunk),
+                        p,
+                        packed.address,
+                        n_words,
+                        wrong.address,
+                    ],
+                    stream,
+                )
+                device.download(columns[:, chunk.words], packed.address, stream)
+                first_wrong = int(filled(device, (1, 1), np.uint64, wrong.address, stream)[0, 0])
+                if first_wrong != NONE_WRONG:
+                    return columns, chunk.begin * p + first_wrong
+        return columns, -1
+
+    def count(
+        self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None
+    ) -> Int64:
+        if n == 0 or len(itemsets) == 0:
+            return np.zeros(len(itemsets), np.int64)
+        device, n_columns = self.device, sum(map(len, columns))
+        with streams(device, 2) as both:
+
+            def allocate(n_bytes: int) -> tuple[int, list[Room], DeviceItemsets, Memory]:
+                rows = min(n_bytes // 2 * 8 // (n_columns + 1), n + COUNT_ROWS - 1, MAX_CHUNK_ROWS)
+                rows = max(1, rows // COUNT_ROWS) * COUNT_ROWS
+                rooms = [Room(device, n_columns, rows) for _ in range(min(2, len(chunks(n, rows))))]
+                return rows, rooms, DeviceItemsets(device, itemsets, both[0]), device.allocate(8 * len(itemsets))
+
+            rows, rooms, given, counts = allocated(device, allocate)
+            device.clear(counts.address, 8 * len(itemsets), both[0])
+            device.synchronize(both[0])
+            for i, chunk in enumerate(chunks(n, rows)):
+                room, stream = rooms[i % 2], both[i % 2]
+                device.launch(
+                    "count",
+                    (-(-len(itemsets) // COUNT_SETS), -(-len(chunk) // COUNT_ROWS)),
+                    1024,
+                    0,
+                    [
+                        *room.load(columns, chunk, stream),
+                        *given.some(range(len(itemsets))),
+                        COUNT_SETS,
+                        counts.address,
+                    ],
+                    stream,
+                )
+                if monitor is not None:
+                    monitor(chunk.end, n)
+            device.synchronize(both[1])
+            result: Int64 = filled(device, (1, len(itemsets)), np.int64, counts.address, both[0])[0]
+            return result
+
+    def resample(
+        self,
+        columns: Sequence[Words],
+        n: int,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        resample(self.device, LAWS[draws.distribution], columns, n, itemsets, draws, replicates, out.T, monitor)
+
+    def resample_patterns(
+        self,
+        columns: Sequence[Words],
+        multiplicities: Int64,
+        itemsets: Itemsets,
+        draws: Draws,
+        replicates: range,
+        out: Int64,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> None:
+        if multiplicities.max(initial=0) >= 2**31:  # weights of 32 bits would not hold them
+            self._host.resample_patterns(columns, multiplicities, itemsets, draws, replicates, out, n_threads, monitor)
+            return
+        resample(
+            self.device,
+            LAWS["poisson-patterns"],
+            columns,
+            len(multiplicities),
+            itemsets,
+            draws._replace(first_row=0),
+            replicates,
+            out.T,
+            monitor,
+            multiplicities,
+        )
+
+    def pack_sparse(self, offsets: Offsets, indices: Offsets, n_columns: int, n_threads: int) -> Words:
+        return self._host.pack_sparse(offsets, indices, n_columns, n_threads)
+
+    def patterns(self, columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]:
+        return self._host.patterns(columns, n, n_threads)
+
+    def mine(
+        self,
+        tables: Sequence[MiningTable],
+        min_count: int,
+        max_size: int,
+        max_sets: int,
+        n_threads: int,
+        monitor: Monitor | None,
+    ) -> Itemsets:
+        return self._host.mine(tables, min_count, max_size, max_sets, n_threads, monitor)
+
+    def summarize(self, difference: Difference, n_rows: int, n_threads: int) -> Summary:
+        return self._host.summarize(difference, n_rows, n_threads)
