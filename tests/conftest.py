@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from askew import BackendError
 from askew.engine import Engine, choose
+from askew.engine.choice import GPU_BACKENDS
 
 try:
     from askew import _core
@@ -19,7 +21,17 @@ except ImportError:
 settings.register_profile("askew", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("askew")
 
+
+def runs(backend: str) -> bool:
+    try:
+        choose(backend)
+    except BackendError:
+        return False
+    return True
+
+
 ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
+ENGINES += filter(runs, GPU_BACKENDS)  # tests/test_gpu.py says why where they do not
 
 
 @pytest.fixture(params=ENGINES)

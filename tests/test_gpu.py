@@ -1,17 +1,22 @@
 """The GPU kernels give the integers of the reference: run on the processor, thread by thread, wherever there is a C++
-compiler."""
+compiler, and on a GPU where there is one (ASKEW_REQUIRE_GPU=1 makes that a must).
+"""
 
 from __future__ import annotations
 
+import os
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 import askew
-from askew.engine import Draws, Engine, Itemsets
+from askew.engine import Draws, Engine, Itemsets, choose, cupy
+from askew.engine.choice import GPU_BACKENDS
 from askew.engine.gpu import GpuEngine
 from askew.engine.pattern_weights import TOP
+from conftest import runs
+from host_cupy import HostCupy
 from host_device import HostDevice
 from test_kernels import (
     LAYOUTS,
@@ -30,9 +35,24 @@ def on_host(total_bytes: int = 1 << 30) -> GpuEngine:
     return GpuEngine("on-host", HostDevice(total_bytes), REFERENCE)
 
 
-@pytest.fixture
-def gpu() -> Engine:
-    return on_host()
+REQUIRED = os.environ.get("ASKEW_REQUIRE_GPU") == "1"
+
+
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
+def test_there_is_a_gpu(backend: str) -> None:
+    """Skipped with the reason, for all tests of this file that it would be needed for."""
+    try:
+        choose(backend)
+    except askew.BackendError as error:
+        if REQUIRED:
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["on-host", *(GPU_BACKENDS if REQUIRED else filter(runs, GPU_BACKENDS))])
+def gpu(request: pytest.FixtureRequest) -> Engine:
+    """The GPU engine on every device: the processor, and what GPU there is."""
+    return on_host() if request.param == "on-host" else choose(request.param)
 
 
 @pytest.mark.parametrize(("n", "p"), [*SHAPES, (31, 129), (33, 128), (700, 300)])
@@ -199,3 +219,17 @@ def test_the_monitor_can_stop(gpu: Engine) -> None:
         gpu.resample(columns, 1000, sets, Draws("poisson", 5, 0, 0), range(9), out.T, 1, stop)
     with pytest.raises(StopNow):
         gpu.count(columns, 1000, sets, 1, stop)
+
+
+def test_cupy_does_as_it_is_told() -> None:
+    """The device of the backend "cupy", with the processor in the place of CuPy's GPU."""
+    engine = GpuEngine("cupy", cupy.CupyDevice(HostCupy(HostDevice(total_bytes=4_000_000))), REFERENCE)
+    n = 40_000
+    for layout in LAYOUTS.values():
+        values = layout(random_table(n, 12))
+        columns, wrong = engine.pack(values, 1)
+        assert wrong == -1
+        assert np.array_equal(columns, packed(np.ascontiguousarray(values)))
+    blocks, sets = [columns[:5], columns[5:]], some_itemsets(12)
+    assert np.array_equal(engine.count(blocks, n, sets, 1, None), REFERENCE.count(blocks, n, sets, 1, None))
+    check_resample(engine, blocks, n, sets, Draws("poisson", 2**64 - 1, 1, 2**40), range(60))

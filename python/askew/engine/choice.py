@@ -12,7 +12,8 @@ from askew.engine.protocol import Engine
 from askew.engine.reference import ReferenceEngine
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
 
-BACKENDS = ("native", "numpy")
+GPU_BACKENDS = ("cuda", "cupy")
+BACKENDS = ("native", "numpy", *GPU_BACKENDS)
 
 
 @cache
@@ -42,6 +43,20 @@ def _fallback(reason: str) -> Engine:
     return _reference()
 
 
+@cache
+def _gpu(name: str) -> Engine:
+    """The engine of a GPU, or `BackendError` with the reason. What no GPU does is done by the compiled engine."""
+    from askew.engine import cuda, cupy
+    from askew.engine.gpu import GpuEngine
+
+    device = (cuda if name == "cuda" else cupy).device()
+    try:
+        host = _native()
+    except BackendError as error:
+        host = _fallback(str(error))
+    return GpuEngine(name, device, host)
+
+
 def choose(backend: str = "auto") -> Engine:
     """The engine of a backend's name.
 
@@ -61,6 +76,8 @@ def choose(backend: str = "auto") -> Engine:
         return _native()
     if backend == "numpy":
         return _reference()
+    if backend in GPU_BACKENDS:
+        return _gpu(backend)
     if backend == "auto":
         try:
             return _native()
@@ -136,8 +153,18 @@ def config_text() -> str:
     except (AskewError, ImportError) as error:
         lines.append(f"  native   does not run: {error}")
     lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")
+    lines += [f"  {name:8} {_gpu_state(name)}" for name in GPU_BACKENDS]
     lines.append(f"'auto' takes: {_auto_name()}")
     return "\n".join(lines)
+
+
+def _gpu_state(name: str) -> str:
+    from askew.engine import cuda, cupy
+
+    try:
+        return f"runs: {(cuda if name == 'cuda' else cupy).device().description}"
+    except BackendError as error:
+        return f"does not run: {error}"
 
 
 def _auto_name() -> str:
