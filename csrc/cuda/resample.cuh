@@ -12,10 +12,14 @@ namespace askew {
 
 constexpr int kGroupReplicates = 8;
 constexpr int kTileRows = 16384;
-constexpr int kPairsPerByte = 10;  // twice 10 weights of at most 12 fit 8 bits
+constexpr int kPairsPerByte = 10;
 
-// Sums of a lane: 16 bits each, replicate k in the lower half of word k and replicate k + 4 in the upper. A lane adds
-// up at most kTileRows / kTeam weights: 49,152 with weights of 12.
+constexpr int kMaxWeight = kMaxOutcomes - 1;
+static_assert(kMaxWeight < 16, "weights are nibbles");
+static_assert(2 * kPairsPerByte * kMaxWeight < 1 << 8, "sums of a byte");
+static_assert(kTileRows / kTeam * kMaxWeight < 1 << 16, "sums of a lane");
+
+// Sums of a lane: 16 bits each, replicate k in the lower half of word k and replicate k + 4 in the upper.
 struct LaneSums {
   std::uint32_t word[4] = {};
 
