@@ -13,7 +13,7 @@ from askew.engine.reference import ReferenceEngine
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
 
 GPU_BACKENDS = ("cuda", "cupy")
-BACKENDS = ("native", "numpy", *GPU_BACKENDS)
+BACKENDS = ("native", "numba", "numpy", *GPU_BACKENDS)
 
 
 @cache
@@ -32,15 +32,31 @@ def _native() -> Engine:
 
 
 @cache
+def _numba() -> Engine:
+    """The engine that Numba compiles, or `BackendError` with the reason."""
+    try:
+        from askew.engine.numba import NumbaEngine
+    except ImportError as error:
+        raise BackendError(
+            f"backend 'numba' cannot run: Numba cannot be imported ({error}). `pip install askew[numba]` installs it."
+        ) from error
+    return NumbaEngine()
+
+
+@cache
 def _reference() -> Engine:
     return ReferenceEngine()
 
 
 @cache
 def _fallback(reason: str) -> Engine:
-    """The slow engine, saying once that it is taken."""
-    warnings.warn(f"askew runs on its slow NumPy backend. {reason}", AskewWarning, stacklevel=4)
-    return _reference()
+    """The best engine but the compiled one, saying once that it is taken."""
+    try:
+        engine, description = _numba(), "Numba backend, whose kernels are compiled when they are first needed"
+    except BackendError as error:
+        engine, description, reason = _reference(), "slow NumPy backend", f"{reason} {error}"
+    warnings.warn(f"askew runs on its {description}. {reason}", AskewWarning, stacklevel=4)
+    return engine
 
 
 @cache
@@ -60,8 +76,8 @@ def _gpu(name: str) -> Engine:
 def choose(backend: str = "auto") -> Engine:
     """The engine of a backend's name.
 
-    "auto" is ``ASKEW_BACKEND`` if that is set, else the compiled engine, else NumPy with a warning. A named backend
-    never falls back.
+    "auto" is ``ASKEW_BACKEND`` if that is set, else the compiled engine, else Numba or, without it, NumPy, with a
+    warning. A named backend never falls back.
 
     Raises
     ------
@@ -74,6 +90,8 @@ def choose(backend: str = "auto") -> Engine:
         backend = os.environ.get("ASKEW_BACKEND") or "auto"
     if backend == "native":
         return _native()
+    if backend == "numba":
+        return _numba()
     if backend == "numpy":
         return _reference()
     if backend in GPU_BACKENDS:
@@ -152,7 +170,14 @@ def config_text() -> str:
         )
     except (AskewError, ImportError) as error:
         lines.append(f"  native   does not run: {error}")
-    lines.append("  numpy    runs: the slow reference, for checking and for machines without a compiler")
+    try:
+        _numba()
+        import numba
+
+        lines.append(f"  numba    runs: Numba {numba.__version__}, compiles its kernels when they are first needed")
+    except BackendError as error:
+        lines.append(f"  numba    does not run: {error}")
+    lines.append("  numpy    runs: the slow reference, for checking and where nothing can be compiled")
     lines += [f"  {name:8} {_gpu_state(name)}" for name in GPU_BACKENDS]
     lines.append(f"'auto' takes: {_auto_name()}")
     return "\n".join(lines)
@@ -169,9 +194,11 @@ def _gpu_state(name: str) -> str:
 
 def _auto_name() -> str:
     named = os.environ.get("ASKEW_BACKEND") or "auto"
-    try:
-        return choose(named).name if named != "auto" else _native().name
-    except InputError as error:
-        return f"nothing ({error})"
-    except BackendError:
-        return "numpy" if named == "auto" else f"nothing (ASKEW_BACKEND={named} cannot run)"
+    for backend in BACKENDS if named == "auto" else (named,):
+        try:
+            return choose(backend).name
+        except InputError as error:
+            return f"nothing ({error})"
+        except BackendError:
+            continue
+    return f"nothing (ASKEW_BACKEND={named} cannot run)"

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from askew.engine.numba_kernels.jit import array, const, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.words import LINE, addresses_of, count_both, count_with_each, join, words_at
 from askew.engine.protocol import Int64, Itemsets, Monitor, Words, words_for
 
@@ -95,7 +95,7 @@ def count(columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, 
     n_parts = -(-n_words // part)
     lock = Lock()
 
-    def count_part(task: int) -> None:
+    def count_part(task: int, check: Check) -> None:
         groups, first_word = starts[task // n_parts], task % n_parts * part
         begin, end = groups[0], groups[-1]
         sums = np.zeros(end - begin, np.int64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import types
 
 from askew.engine.numba_kernels.jit import array, const, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.words import join, trailing_zeros
 from askew.engine.protocol import Int32, Int64, Itemsets, Monitor, words_for
 
@@ -79,7 +79,7 @@ def chunks(
     """Pieces of all rows in any order, as many at a time as memory allows; `monitor_at` is told of the rows done."""
     n_words = words_for(n)
 
-    def build(pieces: list[Piece], first_row: int, task: int) -> None:
+    def build(pieces: list[Piece], first_row: int, task: int, check: Check) -> None:
         row = first_row + task * _ROWS
         n_here = min(n_words - row // 64, _ROWS // 64)
         members = np.empty((len(itemsets), n_here), np.uint64)

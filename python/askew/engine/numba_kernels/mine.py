@@ -17,7 +17,7 @@ from numba import types
 from askew.engine.numba_kernels.count import count
 from askew.engine.numba_kernels.found import Found
 from askew.engine.numba_kernels.jit import array, const, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.rows import rows_of
 from askew.engine.numba_kernels.words import addresses_of, count_with_each, trailing_zeros, transpose, words_at
 from askew.engine.protocol import Int32, Int64, Itemsets, MiningTable, Monitor, Words
@@ -50,8 +50,8 @@ def mine(
         frequent = _extensions(tables, order, rare, min_count, found, n_threads, monitor)
         branches = _Branches(tables, by_rows, order, min_count, max_size, found)
 
-        def mine_branch(place: int) -> None:
-            branches.mine(place, frequent.get(place))
+        def mine_branch(place: int, check: Check) -> None:
+            branches.mine(place, frequent.get(place), check)
 
         parallel_for(len(order) - 1, n_threads, monitor, mine_branch)
     return found.in_order()
@@ -255,7 +255,7 @@ class _Branches:
         self._tables, self._by_rows, self._order = tables, by_rows, order
         self._min_count, self._max_size, self._found = min_count, max_size, found
 
-    def mine(self, place: int, extensions: Int64 | None) -> None:
+    def mine(self, place: int, extensions: Int64 | None, check: Check) -> None:
         """All itemsets that begin with the column at a place; pairs only if its extensions are not known."""
         column = self._order[place]
         chosen = [
@@ -270,7 +270,7 @@ class _Branches:
             bits = np.empty((extensions.size, bounds[-1]), np.uint64)
             for (rows, some), begin in zip(chosen, bounds, strict=False):
                 _project(rows, some, extensions, begin, bits)
-            self._extend(column, bits, bounds, self._order[extensions])
+            self._extend(column, bits, bounds, self._order[extensions], check)
 
     def _pairs(self, place: int, chosen: list[tuple[Words, Int64]]) -> Int64:
         """Places of the columns that extend the one whose rows are chosen."""
@@ -286,7 +286,7 @@ class _Branches:
         self._found.add(np.full(len(pairs), 2, np.int32), pairs.ravel())
         return later
 
-    def _extend(self, column: int, bits: Words, bounds: Int64, names: Int32) -> None:
+    def _extend(self, column: int, bits: Words, bounds: Int64, names: Int32, check: Check) -> None:
         n_levels = min(self._max_size - 2, names.size - 1)
         extensions = np.empty((n_levels + 1, 2 + names.size), np.int64)
         extensions[0] = [names.size, 0, *range(names.size)]
@@ -299,6 +299,7 @@ class _Branches:
         limits = self._min_count, self._max_size
         finished = False
         while not finished:
+            check()
             finished = _extend(bits, addresses, bounds, names, *limits, extensions, path, joined, state, sizes, items)
             self._found.add(sizes[: state[1]].copy(), items[: state[2]].copy())
 
@@ -307,7 +308,7 @@ def _by_rows(columns: Words, order: Int32, n_threads: int, monitor: Monitor | No
     addresses, n_words = addresses_of([columns])[order], columns.shape[1]
     rows = np.empty((64 * n_words, max(1, -(-len(order) // 64))), np.uint64)
 
-    def fill(task: int) -> None:
+    def fill(task: int, check: Check) -> None:
         begin, end = task * _WORDS_PER_TASK, min(n_words, (task + 1) * _WORDS_PER_TASK)
         rows_of(addresses, begin, end - begin, rows[64 * begin : 64 * end])
 

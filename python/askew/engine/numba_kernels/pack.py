@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 
 from askew.engine.numba_kernels.jit import array, const, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.protocol import Int64, Offsets, UInt8, Words, words_for
 
 _BLOCK = 512  # rows
@@ -75,7 +75,7 @@ def pack(values: UInt8, n_threads: int) -> tuple[Words, int]:
         step = -(-_BYTES_PER_TASK // _BLOCK) * _BLOCK
         parts = -(-n // step)
 
-        def pack_part(task: int) -> None:
+        def pack_part(task: int, check: Check) -> None:
             column, first = task // parts, task % parts * step
             words = out[column, first // 64 : (first + step) // 64]
             seen.append(_pack_column(values[first : first + step, column], words))
@@ -84,7 +84,7 @@ def pack(values: UInt8, n_threads: int) -> tuple[Words, int]:
     else:
         step = max(1, _BYTES_PER_TASK // (_BLOCK * p)) * _BLOCK
 
-        def pack_part(task: int) -> None:
+        def pack_part(task: int, check: Check) -> None:
             rows = np.ascontiguousarray(values[task * step : (task + 1) * step])
             seen.append(_pack_rows(rows, out, task * step // 64))
 
@@ -134,7 +134,7 @@ def pack_sparse(offsets: Offsets, indices: Offsets, n_columns: int, n_threads: i
     flat = np.ascontiguousarray(indices)
     step = _BLOCKS_PER_TASK * _BLOCK
 
-    def pack_part(task: int) -> None:
+    def pack_part(task: int, check: Check) -> None:
         bounds: Int64 = np.ascontiguousarray(offsets[task * step : (task + 1) * step + 1], dtype=np.int64)
         if bounds[0] < 0 or bounds[-1] > len(flat) or (np.diff(bounds) < 0).any():
             raise ValueError("offsets of sparse rows must rise within the indices")

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Event
 from time import monotonic
+from typing import TypeAlias
 
 from askew.engine.protocol import Monitor
 
 _BETWEEN_LOOKS = 0.05  # seconds
 
 
-def parallel_for(n_tasks: int, n_threads: int, monitor: Monitor | None, body: Callable[[int], None]) -> None:
-    """Run body(task) for task = 0 … n_tasks - 1 on up to `n_threads` threads, of which the caller is one.
+#: A task that takes more than milliseconds calls it now and then; it raises an exception when the loop is to stop.
+Check: TypeAlias = Callable[[], None]
+
+
+class _Stopped(Exception):
+    """Another thread stopped the loop."""
+
+
+def parallel_for(n_tasks: int, n_threads: int, monitor: Monitor | None, body: Callable[[int, Check], None]) -> None:
+    """Run body(task, check) for task = 0 … n_tasks - 1 on up to `n_threads` threads, of which the caller is one.
 
     `monitor` is called from the calling thread about every 50 ms, with (tasks taken, tasks in all). The first exception
     is raised here, after every thread has ended.
     """
     tasks = deque(range(n_tasks))
+    stopped = Event()
     last_look = monotonic()
 
     def look() -> None:
@@ -27,17 +38,27 @@ def parallel_for(n_tasks: int, n_threads: int, monitor: Monitor | None, body: Ca
             last_look = monotonic()
             monitor(n_tasks - len(tasks), n_tasks)
 
-    def work(between: Callable[[], None]) -> None:
+    def look_and_go_on() -> None:
+        go_on()
+        look()
+
+    def go_on() -> None:
+        if stopped.is_set():
+            raise _Stopped
+
+    def work(check: Check) -> None:
         try:
             while True:
+                check()
                 try:
                     task = tasks.popleft()
                 except IndexError:
                     return
-                body(task)
-                between()
+                body(task, check)
+        except _Stopped:
+            pass
         except BaseException:
-            tasks.clear()
+            stopped.set()
             raise
 
     n_helpers = min(n_threads, n_tasks) - 1
@@ -49,13 +70,14 @@ def parallel_for(n_tasks: int, n_threads: int, monitor: Monitor | None, body: Ca
         try:
             for _ in range(n_helpers):
                 try:
-                    helpers.append(pool.submit(work, lambda: None))
+                    helpers.append(pool.submit(work, go_on))
                 except RuntimeError:  # no more threads to be had: go on with those there are
                     break
-            work(look)
+            work(look_and_go_on)
             while wait(helpers, _BETWEEN_LOOKS).not_done:
                 look()
-        finally:
-            tasks.clear()
+        except BaseException:
+            stopped.set()
+            raise
     for helper in helpers:
         helper.result()

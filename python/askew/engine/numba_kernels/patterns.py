@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import types
 
 from askew.engine.numba_kernels.jit import array, const, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.rows import rows_of
 from askew.engine.numba_kernels.words import addresses_of
 from askew.engine.protocol import Int64, Words
@@ -102,7 +102,7 @@ def patterns(columns: Words, n: int, n_threads: int) -> tuple[Int64, Int64]:
     idle: list[PatternTable] = []
     ones = np.ones(64 * _WORDS_PER_TASK, np.int64)
 
-    def add(task: int) -> None:
+    def add(task: int, check: Check) -> None:
         try:
             table = idle.pop()
         except IndexError:

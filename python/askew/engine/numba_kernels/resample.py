@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from askew.engine.numba_kernels.incidence import MAX_ITEMSETS, Piece, chunks
 from askew.engine.numba_kernels.jit import array, const, inlined, kernel
-from askew.engine.numba_kernels.parallel import parallel_for
+from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.threefry import key_of, uniforms
 from askew.engine.numba_kernels.words import addresses_of
 from askew.engine.pattern_weights import DISTRIBUTION, TOP, poisson_tables
@@ -136,10 +136,11 @@ def resample(
     cut, *weights_of = _alias_arrays(draws.distribution)
     max_added = 255 // (len(OUTCOMES[draws.distribution]) - 1)
 
-    def sums_of(pieces: list[Piece], block: int, size: int) -> npt.NDArray[np.uint32]:
+    def sums_of(pieces: list[Piece], block: int, size: int, check: Check) -> npt.NDArray[np.uint32]:
         sums = np.zeros((size, BLOCK), np.uint32)
         sums8, n_added = np.zeros((size, BLOCK), np.uint8), np.zeros(size, np.uint8)
         for first_row, starts, entries in pieces:
+            check()
             row = np.uint64(draws.first_row + first_row)
             _add_rows(key, tuple(weights_of), cut, row, block, starts, entries, max_added, sums8, n_added, sums)
         sums += sums8
@@ -234,9 +235,10 @@ def resample_patterns(
     tables = _poisson_arrays(min(int(multiplicities.max(initial=0)).bit_length(), TOP + 1))
     multiplicities = np.ascontiguousarray(multiplicities, np.int64)
 
-    def sums_of(pieces: list[Piece], block: int, size: int) -> Int64:
+    def sums_of(pieces: list[Piece], block: int, size: int, check: Check) -> Int64:
         sums = np.zeros((size, BLOCK), np.int64)
         for first_row, starts, entries in pieces:
+            check()
             _add_patterns(key, tuple(tables), multiplicities, first_row, block, starts, entries, sums)
         return sums
 
@@ -252,9 +254,9 @@ def _resample(
     n_threads: int,
     monitor: Monitor | None,
     places: Int64,
-    sums_of: Callable[[list[Piece], int, int], npt.NDArray[Any]],
+    sums_of: Callable[[list[Piece], int, int, Check], npt.NDArray[Any]],
 ) -> None:
-    """Adds sums_of(pieces, block, number of itemsets) of all pieces and blocks of replicates to `out`.
+    """Adds sums_of(pieces, block, number of itemsets, check) of all pieces and blocks of replicates to `out`.
 
     `places` says where a block's replicates stand in these sums.
     """
@@ -263,10 +265,10 @@ def _resample(
     addresses, lock = addresses_of(columns), Lock()
     blocks = range(replicates.start // BLOCK, (replicates.stop - 1) // BLOCK + 1)
 
-    def add(pieces: list[Piece], counts: Int64, n_parts: int, task: int) -> None:
+    def add(pieces: list[Piece], counts: Int64, n_parts: int, task: int, check: Check) -> None:
         block, part = blocks[task // n_parts], task % n_parts
         some = pieces[len(pieces) * part // n_parts : len(pieces) * (part + 1) // n_parts]
-        sums = sums_of(some, block, len(counts))
+        sums = sums_of(some, block, len(counts), check)
         begin, end = max(replicates.start, BLOCK * block), min(replicates.stop, BLOCK * (block + 1))
         chosen = sums[:, places[begin - BLOCK * block : end - BLOCK * block]]
         with lock:
