@@ -67,6 +67,20 @@ def install_pure(session: nox.Session, extras: str) -> None:
     session.install("-Cwheel.cmake=false", f".{extras}")
 
 
+def install_without_compiler(session: nox.Session, extras: str) -> None:
+    """Install askew where no compiler works."""
+    no_compiler = {"CC": "/bin/false", "CXX": "/bin/false", "ASKEW_REQUIRE_EXTENSION": None}
+    session.install(f"-Cbuild-dir=build/{session.name}", f".{extras}", env=no_compiler)
+    absent = "from importlib.util import find_spec; assert find_spec('askew._core') is None"
+    session.run("python", "-c", absent)
+
+
+def run_all_tests(session: nox.Session, backend: str) -> None:
+    """Every test, on the backend that "auto" takes with a warning that begins so."""
+    expected = f"ignore:askew runs on its {backend} backend:askew.errors.AskewWarning"
+    session.run("pytest", "-W", expected, *(session.posargs or ALL_TESTS))
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test, with the extension."""
@@ -77,13 +91,15 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def pure(session: nox.Session) -> None:
     """Where no compiler works, the install succeeds all the same and the NumPy backend passes the tests."""
-    no_compiler = {"CC": "/bin/false", "CXX": "/bin/false", "ASKEW_REQUIRE_EXTENSION": None}
-    session.install("-Cbuild-dir=build/pure", ".[test]", env=no_compiler)
-    absent = "from importlib.util import find_spec; assert find_spec('askew._core') is None"
-    session.run("python", "-c", absent)
-    slow_backend = "ignore:askew runs on its slow NumPy backend:askew.errors.AskewWarning"
-    options = ["-W", slow_backend, "--doctest-ignore-import-errors"]  # engine/native.py cannot be imported
-    session.run("pytest", *options, *(session.posargs or ALL_TESTS))
+    install_without_compiler(session, "[test]")
+    run_all_tests(session, "slow NumPy")
+
+
+@nox.session
+def numba(session: nox.Session) -> None:
+    """The same with Numba, whose backend is then taken, and passes the tests."""
+    install_without_compiler(session, "[test,numba]")
+    run_all_tests(session, "Numba")
 
 
 @nox.session

@@ -30,7 +30,7 @@ def runs(backend: str) -> bool:
     return True
 
 
-ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
+ENGINES = ["numpy", "numba"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
 ENGINES += filter(runs, GPU_BACKENDS)  # tests/test_gpu.py says why where they do not
 
 
@@ -38,6 +38,8 @@ ENGINES += filter(runs, GPU_BACKENDS)  # tests/test_gpu.py says why where they d
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Every engine that this machine can run; native once per SIMD level, forced."""
     backend, _, level = request.param.partition("-")
+    if backend == "numba":
+        pytest.importorskip("numba")
     if not level:
         yield choose(backend)
         return

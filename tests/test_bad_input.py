@@ -341,8 +341,10 @@ def test_no_set_is_frequent_enough() -> None:
         AttributeSets.subsets(TRAIN, TEST, support="every", min_count=40)
 
 
-@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@pytest.mark.parametrize("backend", ["auto", "numba", "numpy"])
 def test_a_universe_too_large_names_the_arguments(backend: str) -> None:
+    if backend == "numba":
+        pytest.importorskip("numba")
     wide = Annotations(np.ones((20, 40)), ["x", "y"] * 10)
     for call in (
         lambda: audit(wide, wide, wide, backend=backend, max_sets=5000),

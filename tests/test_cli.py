@@ -30,7 +30,7 @@ def start(*argv: str, stdout: object = subprocess.PIPE) -> subprocess.Popen:
     """The command in a process of its own, which imports what this one does."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if find_spec("askew._core") is None:
-        env["ASKEW_BACKEND"] = "numpy"  # asked for, so that it is not warned of
+        env["ASKEW_BACKEND"] = "numba" if find_spec("numba") else "numpy"  # asked for, so that it is not warned of
     command = [sys.executable, "-m", "askew", *argv]
     return subprocess.Popen(command, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True)
 

@@ -170,16 +170,17 @@ def test_memory_is_refused_before_it_is_taken() -> None:
         count(truth, ["0"], max_memory=1000)
 
 
-def test_two_threads_at_once_and_the_gil_is_free() -> None:
+@pytest.mark.parametrize("backend", ["native", "numba"])
+def test_two_threads_at_once_and_the_gil_is_free(backend: str) -> None:
     """Two calls in threads give what one call gives, and Python runs on meanwhile."""
-    pytest.importorskip("askew._core")
+    pytest.importorskip("askew._core" if backend == "native" else "numba")
     truth = askew.datasets.make_annotations(200_000, rng=0).train
     sets = AttributeSets.subsets(truth, max_size=2, min_count=100)
-    expected = count(truth, sets, n_resamples=200, rng=3)
+    expected = count(truth, sets, n_resamples=200, rng=3, backend=backend)
     results: list[Counts] = []
 
     def work() -> None:
-        results.append(count(truth, sets, n_resamples=200, rng=3))
+        results.append(count(truth, sets, n_resamples=200, rng=3, backend=backend))
 
     workers = [threading.Thread(target=work) for _ in range(2)]
     for worker in workers:

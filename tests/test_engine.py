@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 
 import pytest
 
 import askew
-from askew.engine import choice, choose, threads
+from askew.engine import Engine, choice, choose, threads
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +23,7 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_named_backends_are_themselves() -> None:
     assert choose("numpy").name == "numpy"
-    with pytest.raises(askew.InputError, match="no backend 'cuda9': choose 'auto', 'native', 'numpy'"):
+    with pytest.raises(askew.InputError, match="no backend 'cuda9': choose 'auto', 'native', 'numba', 'numpy'"):
         choose("cuda9")
 
 
@@ -47,24 +48,52 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             threads(argument)  # type: ignore[arg-type]
 
 
-def test_without_the_extension_it_says_so_once_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise askew.BackendError("backend 'native' cannot run: it was not compiled")
+def missing(backend: str) -> Callable[[], Engine]:
+    def fail() -> Engine:
+        raise askew.BackendError(f"backend {backend!r} cannot run: it is missing")
 
-    monkeypatch.setattr(choice, "_native", missing)
+    return fail
+
+
+@pytest.mark.parametrize(("left", "description"), [("numba", "Numba backend"), ("numpy", "slow NumPy backend")])
+def test_without_the_extension_it_says_so_once_and_goes_on(
+    left: str, description: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ASKEW_BACKEND", raising=False)
+    monkeypatch.setattr(choice, "_native", missing("native"))
+    if left == "numba":
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(choice, "_numba", missing("numba"))
     choice._fallback.cache_clear()
     try:
-        with pytest.warns(askew.AskewWarning, match=r"slow NumPy backend.*not compiled"):
-            assert choose().name == "numpy"
+        with pytest.warns(askew.AskewWarning, match=f"{description}.*'native' cannot run: it is missing"):
+            assert choose().name == left
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert choose().name == "numpy"
-        with pytest.raises(askew.BackendError, match="not compiled"):
+            assert choose().name == left
+        with pytest.raises(askew.BackendError, match="it is missing"):
             choose("native")
         assert "native   does not run: backend 'native' cannot run" in choice.config_text()
-        assert "'auto' takes: numpy" in choice.config_text()
+        assert f"'auto' takes: {left}" in choice.config_text()
     finally:
         choice._fallback.cache_clear()
+
+
+def test_numba_is_imported_when_it_is_asked_for() -> None:
+    program = (
+        "import sys; {}; import askew; print('numba' in sys.modules); askew.show_config(); "
+        "askew.AttributeSets.subsets(askew.Annotations([[1]], ['a']), backend='numba')"
+    )
+    absent = run(program.format("sys.modules['numba'] = None"), ASKEW_BACKEND="numpy")
+    assert "numba    does not run: backend 'numba' cannot run" in absent.stdout
+    assert "BackendError: backend 'numba' cannot run" in absent.stderr
+    assert "pip install askew[numba]" in absent.stderr
+    pytest.importorskip("numba")
+    present = run(program.format("pass"), ASKEW_BACKEND="numpy")
+    assert present.stdout.startswith("False\n")
+    assert "numba    runs: Numba " in present.stdout
+    assert present.returncode == 0, present.stderr
 
 
 def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,7 +149,7 @@ def test_pack_sparse_without_rows_or_columns(engine: Engine, n_threads: int) -> 
 def test_compiled_pack_sparse_does_not_trust_its_input(
     engine: Engine, n_threads: int, offsets: list[int], indices: list[int]
 ) -> None:
-    if engine.name != "native":
+    if engine.name == "numpy":
         pytest.skip("NumPy raises errors of its own")
     with pytest.raises(ValueError, match="sparse rows"):
         engine.pack_sparse(np.array(offsets), np.array(indices, np.int32), 5, n_threads)

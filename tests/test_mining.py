@@ -35,12 +35,12 @@ def transactions(name: str) -> list[list[int]]:
 
 
 def mined(
-    rows: list[list[int]], min_count: int, max_size: int | None, n_threads: int = 2
+    rows: list[list[int]], min_count: int, max_size: int | None, backend: str, n_threads: int = 2
 ) -> list[tuple[tuple[int, ...], int]]:
     """Itemsets by size, then by items, with their supports."""
     items = sorted({item for row in rows for item in row})
     column = {item: c for c, item in enumerate(items)}
-    engine = choose("native")
+    engine = choose(backend)
     columns = engine.pack_sparse(
         np.cumsum([0, *map(len, rows)], dtype=np.int64),
         np.array([column[item] for row in rows for item in row], np.int32),
@@ -61,10 +61,18 @@ def checksum(found: Iterable[tuple[tuple[int, ...], int]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@pytest.fixture(params=["native", "numba"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Those that mine such tables in seconds."""
+    pytest.importorskip("askew._core" if request.param == "native" else "numba")
+    return request.param
+
+
 @pytest.mark.parametrize(("name", "min_count", "max_size"), FROZEN)
-def test_itemsets_and_supports_are_those_that_pyfim_found(name: str, min_count: int, max_size: int | None) -> None:
-    pytest.importorskip("askew._core")
-    found = mined(transactions(name), min_count, max_size)
+def test_itemsets_and_supports_are_those_that_pyfim_found(
+    name: str, min_count: int, max_size: int | None, backend: str
+) -> None:
+    found = mined(transactions(name), min_count, max_size, backend)
     sizes = Counter(len(items) for items, _ in found)
     assert ([sizes[size] for size in range(1, max(sizes) + 1)], checksum(found)) == FROZEN[name, min_count, max_size]
 
@@ -72,15 +80,14 @@ def test_itemsets_and_supports_are_those_that_pyfim_found(name: str, min_count: 
 @pytest.mark.parametrize(
     ("name", "min_count", "max_size"), [("retail", 30, 4), ("mushroom", 1200, 7), ("chess", 2100, 6)]
 )
-def test_pyfim_finds_the_same_now(name: str, min_count: int, max_size: int) -> None:
+def test_pyfim_finds_the_same_now(name: str, min_count: int, max_size: int, backend: str) -> None:
     fim = pytest.importorskip("fim")
-    pytest.importorskip("askew._core")
     rows = transactions(name)
     # a negative support is a number of rows
     reported = fim.eclat(rows, target="s", supp=-min_count, zmin=1, zmax=max_size, report="a")
     expected = {tuple(sorted(items)): support for items, support in reported}
     in_every_row = set(rows[0]).intersection(*rows)
     expected |= {(item,): len(rows) for item in in_every_row}
-    found = mined(rows, min_count, max_size)
+    found = mined(rows, min_count, max_size, backend)
     assert len(found) == len(expected)
     assert dict(found) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator
 from itertools import pairwise
@@ -27,6 +28,9 @@ except ImportError:
 
 SEEDS = [0, 1, 2**32 - 1, 2**32, 2**63 + 12345, 2**64 - 1]
 needs_native = pytest.mark.skipif(_core is None, reason="the extension was not compiled")
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
+#: Those that run here, which "auto" is one of.
+BACKENDS = ["auto", "numpy", *(["native"] if _core else []), *(["numba"] if HAS_NUMBA else [])]
 
 
 def parts(n: int = 1000, p: int = 6, seed: int = 0) -> tuple[npt.NDArray[np.bool_], list[str | None]]:
@@ -60,7 +64,7 @@ def simd_level() -> Iterator[None]:
 @pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
 def test_counts_for_threads_and_backends(distribution: str) -> None:
     first = count(weights=distribution, backend="numpy", n_threads=1)
-    for backend in ("auto", "numpy") if _core is None else ("auto", "numpy", "native"):
+    for backend in BACKENDS:
         for n_threads in (1, 2, 3):
             assert count(weights=distribution, backend=backend, n_threads=n_threads) == first
 
@@ -306,7 +310,7 @@ def test_a_statistic_in_blocks(size: int, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_audit_for_threads_and_backends(convention: str) -> None:
     options = {"n_resamples": 20, "rng": 1, "convention": convention, "max_size": 3}
     reference = askew.audit(TRUTH, TRUTH, PRED, **options, backend="numpy", n_threads=1)
-    for backend in ("auto", "numpy"):
+    for backend in BACKENDS:
         first = askew.audit(TRUTH, TRUTH, PRED, **options, backend=backend, n_threads=1)
         again = askew.audit(TRUTH, TRUTH, PRED, **options, backend=backend, n_threads=2)
         for name, estimate in first.items():
@@ -318,9 +322,17 @@ def test_an_audit_for_threads_and_backends(convention: str) -> None:
                 )
 
 
+def test_universes_for_backends() -> None:
+    for make in (askew.AttributeSets.subsets, askew.AttributeSets.observed):
+        first = make(TRUTH, PRED, min_count=3, backend="numpy")
+        for backend in BACKENDS:
+            for n_threads in (1, 2):
+                assert make(TRUTH, PRED, min_count=3, backend=backend, n_threads=n_threads) == first
+
+
 @needs_native
 @pytest.mark.usefixtures("simd_level")
-def test_universes_for_backends_and_simd_levels() -> None:
+def test_universes_for_simd_levels() -> None:
     for make in (askew.AttributeSets.subsets, askew.AttributeSets.observed):
         first = make(TRUTH, PRED, min_count=3, backend="numpy")
         for level in _core.simd_levels():
@@ -341,3 +353,9 @@ def test_environment_variables_choose(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_named_backend_never_falls_back() -> None:
     with pytest.raises(BackendError, match="native"):
         count(backend="native")
+
+
+@pytest.mark.skipif(HAS_NUMBA, reason="Numba is installed")
+def test_without_numba_its_backend_does_not_run() -> None:
+    with pytest.raises(BackendError, match=r"pip install askew\[numba\]"):
+        count(backend="numba")
