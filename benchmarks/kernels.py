@@ -92,7 +92,7 @@ class _Mine(_Kernel):
     """All sets of up to three attributes that a thousandth of the instances contain: the denser, the more."""
 
     def time_mine(self, value: Any) -> None:
-        self.engine.mine([MiningTable(self.columns[0], None)], self.n // 1000, 3, 10**6, self.n_threads, None)
+        self.engine.mine([MiningTable(self.columns[0])], self.n // 1000, 3, 10**6, self.n_threads, None)
 
 
 class MineByRows(_Mine, by="rows"): ...

@@ -44,6 +44,38 @@ def brute_force(
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize("support", ["any", "every"])
+def test_a_universe_is_counted_as_its_sets_are(engine: Engine, grouping: str, support: str) -> None:
+    truth, pred = tables(grouping)
+    limits = {"max_size": 3, "min_count": 6, "support": support}
+    if grouping == "one empty group" and support == "every":
+        with pytest.raises(InputError, match="no attribute set reaches"):
+            count(truth, "subsets", **limits, backend=engine.name)
+        return
+    sets = AttributeSets.subsets(truth, **limits)
+    for options in [{}, {"first_row": 3, "table": "test"}, {"n_resamples": 2, "rng": 3}, {"pred": pred}]:
+        counted = count(truth, "subsets", **limits, **options, backend=engine.name)
+        assert counted == count(truth, sets, **options, backend=engine.name)
+    counted = count(truth, "subsets", **limits, backend=engine.name)
+    assert counted + count(truth, sets, first_row=700) == count(truth, sets, first_row=700) + counted
+    for kind, listed in [("singletons", AttributeSets.singletons(truth)), ("observed", AttributeSets.observed(truth))]:
+        assert count(truth, kind, backend=engine.name) == count(truth, listed, backend=engine.name)
+
+
+def test_a_universe_keeps_to_its_limits() -> None:
+    truth, _ = tables("partition")
+    with pytest.raises(InputError, match="more than 5 attribute sets"):
+        count(truth, "subsets", max_sets=5)
+    with pytest.raises(InputError, match="min_count must be"):
+        count(truth, "subsets", min_count=0)
+    with pytest.raises(InputError, match="sets must be"):
+        count(truth, "tuples")
+    wide = Annotations(np.ones((2, 19), np.uint8), ["a", "b"])
+    with pytest.raises(InputError, match=r"524,287 sets, 2 groups .*more than max_memory"):
+        count(wide, "subsets", max_memory=2**28)
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
 @pytest.mark.parametrize("weighting", ["poisson", "poisson32"])
 def test_views_equal_brute_force(engine: Engine, grouping: str, weighting: str) -> None:
     truth, pred = tables(grouping)

@@ -215,13 +215,13 @@ def test_mine_equals_brute_force(engine: Engine, n_threads: int, min_count: int,
         )
     ]
     given = [MiningTable(packed(t), packed(m) if masked else None) for t, m in zip(tables, masks, strict=True)]
-    mined = engine.mine(given, min_count, max_size, 10_000, n_threads, None)
+    mined = engine.mine(given, min_count, max_size, 10_000, n_threads, None).itemsets
     found = [tuple(mined.items[b:e].tolist()) for b, e in zip(mined.offsets, mined.offsets[1:], strict=False)]
     assert found == expected
 
 
 def mined_by(engine: Engine, tables: list[MiningTable], min_count: int, max_size: int, n_threads: int) -> Itemsets:
-    return engine.mine(tables, min_count, max_size, 10**6, n_threads, None)
+    return engine.mine(tables, min_count, max_size, 10**6, n_threads, None).itemsets
 
 
 # (rows, columns, density, least support, largest size): tables of one word, wide and sparse ones, dense and deep ones,
@@ -267,13 +267,60 @@ def test_mine_two_tables_of_which_one_has_groups(engine: Engine, n_threads: int)
     assert np.array_equal(found.items, expected.items)
 
 
+def groups_of(n: int, q: int) -> np.ndarray:
+    """Overlapping groups of uneven size, the last of which is empty."""
+    groups = np.random.default_rng(10).random((n, q)) < np.linspace(0.9, 0.1, q)
+    groups[:, -1] = False
+    return groups.astype(np.uint8)
+
+
+def counts_within(columns: np.ndarray, itemsets: Itemsets, groups: np.ndarray) -> np.ndarray:
+    bitmaps = [
+        np.bitwise_and.reduce(columns[itemsets.items[b:e]], axis=0)
+        for b, e in zip(itemsets.offsets, itemsets.offsets[1:], strict=False)
+    ]
+    counts = [np.bitwise_count(bitmap & groups).sum(axis=1, dtype=np.int64) for bitmap in bitmaps]
+    return np.array(counts, np.int64).reshape(len(itemsets), len(groups))
+
+
+@pytest.mark.parametrize(("n", "p", "density", "min_count", "max_size"), MINED)
+@pytest.mark.parametrize("q", [2, 6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_mine_counts_by_group_what_it_finds(
+    engine: Engine, n_threads: int, n: int, p: int, density: float, min_count: int, max_size: int, q: int, masked: bool
+) -> None:
+    columns, groups = packed(random_table(n, p, density)), packed(groups_of(n, q))
+    masks = packed(np.stack([np.arange(n) % 3 > 0, np.arange(n) % 2 == 0], axis=1).astype(np.uint8)) if masked else None
+    itemsets, counts = engine.mine([MiningTable(columns, masks, groups)], min_count, max_size, 10**6, n_threads, None)
+    without = mined_by(engine, [MiningTable(columns, masks)], min_count, max_size, n_threads)
+    assert np.array_equal(itemsets.items, without.items)
+    assert np.array_equal(itemsets.offsets, without.offsets)
+    assert counts.dtype == np.int64
+    assert np.array_equal(counts, counts_within(columns, itemsets, groups))
+
+
+def test_mine_counts_by_the_groups_of_two_tables(engine: Engine, n_threads: int) -> None:
+    columns = [packed(random_table(n, 30, density, seed=n)) for n, density in ((9000, 0.06), (2000, 0.1))]
+    groups = [packed(groups_of(9000, 2)), packed(groups_of(2000, 5))]
+    tables = [MiningTable(columns[0], None, groups[0]), MiningTable(columns[1], groups[1][:2], groups[1])]
+    itemsets, counts = engine.mine(tables, 3, 4, 10**6, n_threads, None)
+    assert len(itemsets) > 200
+    expected = [counts_within(c, itemsets, g) for c, g in zip(columns, groups, strict=True)]
+    assert np.array_equal(counts, np.concatenate(expected, axis=1))
+    of_second = engine.mine([tables[0]._replace(groups=None), tables[1]], 3, 4, 10**6, n_threads, None)
+    assert np.array_equal(of_second.counts, expected[1])
+    of_none = engine.mine([table._replace(groups=None) for table in tables], 3, 4, 10**6, n_threads, None)
+    assert of_none.counts.shape == (len(itemsets), 0)
+
+
 def test_mine_stops_at_max_sets(engine: Engine, n_threads: int) -> None:
     table = [MiningTable(packed(np.ones((10, 12), np.uint8)), None)]
-    assert len(engine.mine(table, 1, 12, 4095, n_threads, None)) == 4095
-    with pytest.raises(TooManySets):
-        engine.mine(table, 1, 12, 4094, n_threads, None)
-    assert len(engine.mine(table, 11, 12, 4095, n_threads, None)) == 0
-    assert len(engine.mine(table, 1, 0, 4095, n_threads, None)) == 0
+    assert len(engine.mine(table, 1, 12, 4095, n_threads, None).itemsets) == 4095
+    for groups in (None, table[0].columns[:2]):
+        with pytest.raises(TooManySets):
+            engine.mine([table[0]._replace(groups=groups)], 1, 12, 4094, n_threads, None)
+    assert len(engine.mine(table, 11, 12, 4095, n_threads, None).itemsets) == 0
+    assert len(engine.mine(table, 1, 0, 4095, n_threads, None).itemsets) == 0
 
 
 @pytest.mark.parametrize(("n", "p"), SHAPES)

@@ -47,7 +47,7 @@ def mined(
         len(items),
         n_threads,
     )
-    found = engine.mine([MiningTable(columns, None)], min_count, max_size or len(items), 10**7, n_threads, None)
+    found = engine.mine([MiningTable(columns)], min_count, max_size or len(items), 10**7, n_threads, None).itemsets
     supports = engine.count([columns], len(rows), found, n_threads, None)
     names = np.array(items)[found.items].tolist()
     return [

@@ -46,12 +46,10 @@ class AskewMine(Askew):
         self.annotations, self.min_count = askew.Annotations(data.values, data.groups), data.min_count
 
     def run(self) -> Any:
-        sets = askew.AttributeSets.subsets(self.annotations, max_size=MAX_SIZE, min_count=self.min_count)
-        return sets, askew.count(self.annotations, sets).truth.co_set_group[0]
+        return askew.count(self.annotations, "subsets", max_size=MAX_SIZE, min_count=self.min_count)
 
     def answer(self, result: Any) -> Supports:
-        sets, counts = result
-        return supports(sets, counts.sum(axis=1))
+        return supports(result.sets, result.truth.co_set_group[0].sum(axis=1))
 
 
 class Mine(AskewMine):
@@ -62,8 +60,8 @@ class Mine(AskewMine):
         self.engine, self.n_sets = choose("native"), 0
 
     def run(self) -> Any:
-        tables = [MiningTable(self.annotations.packed_attributes, None)]
-        return self.engine.mine(tables, self.min_count, MAX_SIZE, 10**6, threads(), None)
+        tables = [MiningTable(self.annotations.packed_attributes)]
+        return self.engine.mine(tables, self.min_count, MAX_SIZE, 10**6, threads(), None).itemsets
 
     def answer(self, result: Any) -> Supports:
         self.n_sets = len(result)

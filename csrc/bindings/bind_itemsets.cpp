@@ -12,16 +12,21 @@ py::array_t<T> array_of(std::unique_ptr<T[]> values, std::int64_t size) {
   return py::array_t<T>(size, values.release(), owner);
 }
 
-// Tables are (columns, masks or None); all have the same number of columns, each its own number of words.
-py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<WordArray>>>& tables,
-                       std::int64_t min_count, std::int64_t max_size, std::int64_t max_sets, int n_threads,
-                       const py::object& callback) {
+// Tables are (columns, masks or None, groups or None); all have the same number of columns, each its own number of
+// words.
+using TableArrays = std::tuple<WordArray, std::optional<WordArray>, std::optional<WordArray>>;
+
+py::object mine_tables(const std::vector<TableArrays>& tables, std::int64_t min_count, std::int64_t max_size,
+                       std::int64_t max_sets, int n_threads, const py::object& callback) {
   std::vector<MiningTable> mining;
-  for (const auto& [columns, masks] : tables) {
+  py::ssize_t n_groups = 0;
+  for (const auto& [columns, masks, groups] : tables) {
     require(columns.ndim() == 2, "packed columns must be two-dimensional");
-    require(columns.shape(0) == tables.front().first.shape(0), "tables to mine must have the same columns");
+    require(columns.shape(0) == std::get<0>(tables.front()).shape(0), "tables to mine must have the same columns");
     const std::int64_t n = columns.shape(1) * kWordBits;
-    mining.push_back({columns_of({columns}, n), masks ? columns_of({*masks}, n) : Columns{}, columns.shape(1)});
+    mining.push_back({columns_of({columns}, n), masks ? columns_of({*masks}, n) : Columns{},
+                      groups ? columns_of({*groups}, n) : Columns{}, columns.shape(1)});
+    n_groups += std::ssize(mining.back().groups);
   }
   require(!mining.empty(), "no table to mine");
   const Monitor monitor = python_monitor(callback);
@@ -33,7 +38,8 @@ py::object mine_tables(const std::vector<std::pair<WordArray, std::optional<Word
   if (!found) return py::none();
   const std::int64_t n_items = found->offsets[static_cast<std::size_t>(found->size)];
   return py::make_tuple(array_of(std::move(found->items), n_items),
-                        array_of(std::move(found->offsets), found->size + 1));
+                        array_of(std::move(found->offsets), found->size + 1),
+                        array_of(std::move(found->counts), found->size * n_groups).reshape({found->size, n_groups}));
 }
 
 Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,

@@ -47,13 +47,15 @@ Patterns patterns(const Columns& columns, std::int64_t n, int n_threads, const M
 
 struct MiningTable {
   Columns columns;
-  Columns masks;  // the support must be reached within each; none: over all instances
+  Columns masks;   // the support must be reached within each; none: over all instances
+  Columns groups;  // what is found is counted within each
   std::int64_t n_words;
 };
 
 struct MinedItemsets {  // as Itemsets
   std::unique_ptr<std::int32_t[]> items;
   std::unique_ptr<std::int64_t[]> offsets;
+  std::unique_ptr<std::int64_t[]> counts;  // [itemset][group], the groups of all tables one after the other
   std::int64_t size;
 };
 

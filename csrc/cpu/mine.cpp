@@ -1,11 +1,13 @@
 // Depth-first mining on bitmaps (Eclat; Zaki 2000): an itemset is extended by those columns only that extended its
 // prefix, rare columns first. What makes it fast: the pairs of extensions of an itemset are counted in register tiles;
-// and where few rows contain the itemset, they are first copied to a table of their own.
+// and where few rows contain the itemset, they are first copied to a table of their own. There, what is frequent is
+// counted by group.
 #include <deque>
 #include <limits>
 #include <mutex>
 
 #include "cpu/found.hpp"
+#include "cpu/group_counts.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/pair_counts.hpp"
 #include "cpu/simd.hpp"
@@ -42,8 +44,8 @@ std::size_t strip_of(const Node& node) {
 
 class Miner {
  public:
-  Miner(const Limits& limits, std::int64_t n_columns, std::atomic<std::int64_t>& n_found)
-      : found(n_columns), limits_(limits), n_found_(n_found) {}
+  Miner(const Limits& limits, std::int64_t n_columns, std::size_t n_groups, std::atomic<std::int64_t>& n_found)
+      : found(n_columns, n_groups), limits_(limits), n_groups_(n_groups), n_found_(n_found) {}
 
   FoundItemsets found;
 
@@ -70,11 +72,19 @@ class Miner {
     }
   }
 
-  void record(const std::vector<std::int32_t>& items, const Base& base, const Extensions& extensions) {
+  // Tells of itemsets that record() will be given. False when they are too many.
+  bool announce(const Extensions& extensions) {
     n_found_ += std::ssize(extensions);
-    if (!may_find_more()) return;
-    for (const Extension& extension : extensions)
-      found.add(items, base.columns[static_cast<std::size_t>(extension.column)]);
+    return may_find_more();
+  }
+
+  // The node's itemset with each of its extensions.
+  void record(const Node& node) {
+    if (n_groups_ > 0) group_counts_.count(node);
+    for (std::size_t e = 0; e < node.extensions->size(); ++e) {
+      const auto column = static_cast<std::size_t>((*node.extensions)[e].column);
+      found.add(*node.items, node.base->columns[column], group_counts_.counts(e), group_counts_.stride());
+    }
   }
 
   // Everything that extends the node's itemset by two columns or more, the first among extensions begin … end - 1.
@@ -98,18 +108,30 @@ class Miner {
         const std::int32_t column = node.base->columns[static_cast<std::size_t>(added.column)];
         level.items = *node.items;
         level.items.insert(std::lower_bound(level.items.begin(), level.items.end(), column), column);
-        record(level.items, *node.base, extensions);
+        if (!announce(extensions)) return;
         if (enter(node, added, extensions, level)) visit(level.node, 0, level.node.extensions->size(), watch, thread);
       }
     }
   }
 
-  // Makes level.node the node's itemset with `added`, which together are level.items. False if they cannot be extended
-  // by two columns.
+  // Makes level.node the node's itemset with `added`, which together are level.items, and records what extends it.
+  // False if that cannot be extended further.
   bool enter(const Node& node, const Extension& added, const Extensions& extensions, Level& level) {
     const Base& base = *node.base;
-    if (extensions.size() < 2 || std::ssize(level.items) + 2 > limits_.max_size) return false;
+    const bool goes_on = extensions.size() > 1 && std::ssize(level.items) + 2 <= limits_.max_size;
     level.node.items = &level.items;
+    level.node.base = &base;
+    level.node.extensions = &extensions;
+    if (goes_on || n_groups_ > 0) find_rows(node, added, goes_on, level);
+    record(level.node);
+    return goes_on;
+  }
+
+ private:
+  // The rows of level.node, which is about to be counted: those of `node` that contain `added`.
+  void find_rows(const Node& node, const Extension& added, bool goes_on, Level& level) {
+    const Base& base = *node.base;
+    const Extensions& extensions = *level.node.extensions;
     level.node.rows.assign(base.tables.size(), nullptr);
     level.rows.resize(base.tables.size());
     for (std::size_t t = 0; t < base.tables.size(); ++t) {
@@ -121,32 +143,28 @@ class Miner {
       kernels_.and_columns(both, 2, 0, table.n_words(), out);
       level.node.rows[t] = out;
     }
-    if (projection_pays(base, added.rows, std::ssize(extensions))) {
-      project(base, extensions, level);
-    } else {
-      level.node.base = &base;
-      level.node.extensions = &extensions;
-    }
-    return true;
+    if (projection_pays(base, added.rows, std::ssize(extensions), goes_on)) project(base, extensions, level);
   }
 
- private:
   // Whether copying the rows of an itemset takes fewer cycles than it saves, by rough estimates.
-  static bool projection_pays(const Base& base, std::int64_t n_rows, std::int64_t n_extensions) {
-    std::int64_t n_words = 0, row_words = 0, n_supports = 0;
+  static bool projection_pays(const Base& base, std::int64_t n_rows, std::int64_t n_extensions, bool goes_on) {
+    std::int64_t n_words = 0, row_words = 0, n_supports = 0, n_groups = 0;
     for (std::size_t t = 0; t < base.tables.size(); ++t) {
       if (base.tables[t].words_per_row() == 0) return false;
       n_words += base.tables[t].n_words();
       row_words = std::max(row_words, base.tables[t].words_per_row());
       n_supports = std::max<std::int64_t>(n_supports, base.n_supports(t));
+      n_groups = std::max<std::int64_t>(n_groups, base.n_groups(t));
     }
     const std::int64_t copied = std::min(row_words, n_extensions);
     const std::int64_t cost = copied * (2 * n_rows + 500 * (n_rows / kBlockBits + 1)) + 2 * n_rows + 1000;
-    return (n_words - words_for(n_rows)) / 8 * n_extensions * n_extensions * n_supports > cost;
+    const std::int64_t counts = n_extensions * ((goes_on ? n_extensions * n_supports : 0) + 2 * n_groups);
+    return (n_words - words_for(n_rows)) / 8 * counts > cost;
   }
 
   void project(const Base& from, const Extensions& extensions, Level& level) {
     level.base.columns.clear();
+    level.base.masks = from.masks;
     level.base.tables.resize(from.tables.size());
     level.extensions.clear();
     std::vector<std::int32_t> kept;
@@ -157,7 +175,7 @@ class Miner {
     }
     for (std::size_t t = 0; t < from.tables.size(); ++t) {
       kept.resize(extensions.size());
-      for (std::int32_t mask = 0; mask < from.n_masks(t); ++mask) kept.push_back(from.n_columns() + mask);
+      for (std::int32_t c = from.n_columns(); c < from.tables[t].n_columns(); ++c) kept.push_back(c);
       from.tables[t].slots_of(level.node.rows[t], slots_);
       level.base.tables[t].project(from.tables[t], slots_, kept);
       level.node.rows[t] = nullptr;
@@ -168,16 +186,19 @@ class Miner {
 
   const SimdKernels& kernels_ = simd();
   const Limits limits_;
+  const std::size_t n_groups_;  // of all tables
   std::atomic<std::int64_t>& n_found_;
   std::int64_t work_ = 0;
   std::vector<PairCounts> counts_;
+  GroupCounts group_counts_;
   std::deque<Level> levels_;
   std::vector<std::uint32_t> slots_;
 };
 
-// The frequent columns, rare ones first, so that few columns extend itemsets of many rows.
+// The frequent columns, rare ones first, so that few columns extend itemsets of many rows; and their numbers in the
+// tables, in ascending order.
 Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_count, Extensions& extensions,
-                      int n_threads, const Monitor& monitor) {
+                      std::vector<std::int32_t>& numbers, int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   Extensions frequent(tables.front().columns.size());
   parallel_for(std::ssize(frequent), n_threads, monitor, [&](std::int64_t task, int, Watch&) {
@@ -195,18 +216,22 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
     frequent[column] = {static_cast<std::int32_t>(task), least < min_count ? -1 : sum};
   });
   std::erase_if(frequent, [](const Extension& extension) { return extension.rows < 0; });
+  for (const Extension& extension : frequent) numbers.push_back(extension.column);
   std::stable_sort(frequent.begin(), frequent.end(),
                    [](const Extension& a, const Extension& b) { return a.rows < b.rows; });
   Base base;
   for (const Extension& extension : frequent) {
     extensions.push_back({base.n_columns(), extension.rows});
-    base.columns.push_back(extension.column);
+    const auto number = std::lower_bound(numbers.begin(), numbers.end(), extension.column);
+    base.columns.push_back(static_cast<std::int32_t>(number - numbers.begin()));
   }
   for (const MiningTable& table : tables) {
     Columns columns;
     for (const Extension& extension : frequent)
       columns.push_back(table.columns[static_cast<std::size_t>(extension.column)]);
     columns.insert(columns.end(), table.masks.begin(), table.masks.end());
+    columns.insert(columns.end(), table.groups.begin(), table.groups.end());
+    base.masks.push_back(static_cast<std::int32_t>(table.masks.size()));
     base.tables.emplace_back(std::move(columns), table.n_words);
   }
   return base;
@@ -224,10 +249,10 @@ struct Part {
   std::size_t column, begin, end;  // its extensions begin … end - 1
 };
 
-void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner>& miners, const Monitor& monitor) {
+void mine_branches(const Node& node, std::deque<Miner>& miners, const Monitor& monitor) {
   const int n_threads = static_cast<int>(miners.size());
-  const std::vector<std::int32_t> none;
-  const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &none};
+  const Base& root = *node.base;
+  const Extensions& singles = *node.extensions;
   std::vector<Extensions> pairs(singles.size());
   const std::size_t strip = strip_of(node);
   const auto n_strips = static_cast<std::int64_t>((singles.size() + strip - 1) / strip);
@@ -239,7 +264,7 @@ void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner
     miner.extend(node, begin, end, next);
     for (std::size_t b = begin; b < end; ++b) {
       pairs[b] = std::move(next[b - begin]);
-      miner.record({root.columns[b]}, root, pairs[b]);
+      if (!miner.announce(pairs[b])) return;
     }
   });
 
@@ -254,6 +279,7 @@ void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner
     const Part& part = parts[static_cast<std::size_t>(task)];
     Branch& branch = branches[part.column];
     Miner& miner = miners[static_cast<std::size_t>(thread)];
+    if (!miner.may_find_more()) return;
     std::call_once(branch.once, [&] {
       branch.level.items = {root.columns[part.column]};
       branch.goes_on = miner.enter(node, singles[part.column], pairs[part.column], branch.level);
@@ -268,25 +294,30 @@ void mine_branches(const Base& root, const Extensions& singles, std::deque<Miner
 std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::int64_t min_count, std::int64_t max_size,
                                   std::int64_t max_sets, int n_threads, const Monitor& monitor) {
   std::atomic<std::int64_t> n_found{0};
-  const std::vector<std::int32_t> empty;
   Extensions singles;
+  std::vector<std::int32_t> columns;
   Base root = frequent_columns(tables, max_size > 0 ? min_count : std::numeric_limits<std::int64_t>::max(), singles,
-                               n_threads, monitor);
+                               columns, n_threads, monitor);
+  std::size_t n_groups = 0;
+  for (const MiningTable& table : tables) n_groups += table.groups.size();
   std::deque<Miner> miners;
   for (int thread = 0; thread < n_threads; ++thread)
-    miners.emplace_back(Limits{min_count, max_size, max_sets}, std::ssize(tables.front().columns), n_found);
-  miners[0].record(empty, root, singles);
-  if (max_size > 1 && !singles.empty() && n_found <= max_sets) {
+    miners.emplace_back(Limits{min_count, max_size, max_sets}, std::ssize(singles), n_groups, n_found);
+  const std::vector<std::int32_t> empty;
+  const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &empty};
+  if (!miners[0].announce(singles)) return std::nullopt;
+  miners[0].record(node);
+  if (max_size > 1 && !singles.empty()) {
     std::int64_t row_bytes = 0;
     for (const BitTable& table : root.tables) row_bytes += table.bytes_of_rows();
     if (row_bytes <= kMaxRowBytes)
       for (BitTable& table : root.tables) table.make_rows(n_threads, monitor);
-    mine_branches(root, singles, miners, monitor);
+    mine_branches(node, miners, monitor);
   }
   if (n_found > max_sets) return std::nullopt;
   std::vector<FoundItemsets> found;
   for (Miner& miner : miners) found.push_back(std::move(miner.found));
-  return FoundItemsets::in_order(found, n_threads, monitor);
+  return FoundItemsets::in_order(found, columns, n_threads, monitor);
 }
 
 }  // namespace askew

@@ -16,14 +16,18 @@ struct Extension {
 
 using Extensions = std::vector<Extension>;
 
-// Where the extensions of an itemset are counted: tables of the same columns, each with its masks after them.
+// Where the extensions of an itemset are counted: tables of the same columns, each with its masks and then its groups
+// after them.
 struct Base {
   std::vector<BitTable> tables;
-  std::vector<std::int32_t> columns;  // their numbers in the tables that were given
+  std::vector<std::int32_t> columns;  // their numbers among the frequent columns
+  std::vector<std::int32_t> masks;    // how many masks each table has
 
   std::int32_t n_columns() const { return static_cast<std::int32_t>(columns.size()); }
-  std::int32_t n_masks(std::size_t t) const { return tables[t].n_columns() - n_columns(); }
+  std::int32_t n_masks(std::size_t t) const { return masks[t]; }
   std::int32_t n_supports(std::size_t t) const { return std::max(n_masks(t), 1); }
+  std::int32_t first_group(std::size_t t) const { return n_columns() + n_masks(t); }
+  std::int32_t n_groups(std::size_t t) const { return tables[t].n_columns() - first_group(t); }
 };
 
 // An itemset: the rows of the base that contain it (one bitmap per table; null: all of them), and what may extend it.

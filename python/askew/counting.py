@@ -14,11 +14,11 @@ from askew.counts import Counts, Resampling
 from askew.engine import Draws, Engine, Monitor, choose, threads
 from askew.engine.weights import DISTRIBUTIONS
 from askew.errors import InputError
-from askew.layout import Layout
+from askew.layout import Layout, everybody, mined_arrays
 from askew.patterns import PatternTable, pattern_table
 from askew.progress import ProgressLike, progress_monitor
 from askew.randomness import RNG, seed_of
-from askew.sets import AttributeSets
+from askew.sets import AttributeSets, Limits, mine, universe
 
 TABLES = {"train": 0, "test": 1}
 #: Of instances, and of distinct rows.
@@ -32,8 +32,12 @@ KERNEL_BYTES = 200 * 2**20
 
 def count(
     annotations: Annotations,
-    sets: AttributeSets | Iterable[str | Iterable[str]],
+    sets: str | AttributeSets | Iterable[str | Iterable[str]],
     *,
+    max_size: int | None = None,
+    min_count: int = 1,
+    support: str = "any",
+    max_sets: int = 1_000_000,
     pred: Annotations | None = None,
     n_resamples: int = 0,
     weights: str = "poisson",
@@ -51,7 +55,10 @@ def count(
     ----------
     annotations : Annotations
         Ground truth of n instances.
-    sets : AttributeSets or list of sets
+    sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets
+        A universe is that of this table alone. The sample's counts of "subsets" are found by mining them.
+    max_size, min_count, support, max_sets
+        As in `audit`.
     pred : Annotations, optional
         Predictions for the same instances: adds the three views that need them.
     n_resamples : int, default 0
@@ -80,8 +87,8 @@ def count(
     Raises
     ------
     InputError
-        An argument out of range; the counts would take more than `max_memory`; `pred` of other instances; a part of
-        a table (`first_row`) with weights of patterns.
+        An argument out of range; no set meets `min_count`; the counts would take more than `max_memory`; `pred` of
+        other instances; a part of a table (`first_row`) with weights of patterns.
 
     Examples
     --------
@@ -95,10 +102,7 @@ def count(
     (3, 2, 2)
     """
     check_annotations(annotations=annotations, **({} if pred is None else {"pred": pred}))
-    if not isinstance(sets, AttributeSets):
-        sets = AttributeSets(sets, annotations.attribute_names)
-    if len(sets) == 0:
-        raise InputError("the list of attribute sets is empty")
+    limits = Limits(max_size, min_count, support, max_sets)
     check_resampling(n_resamples, weights)
     check_memory(max_memory)
     n_resamples, max_memory = int(n_resamples), int(max_memory)
@@ -106,21 +110,26 @@ def count(
     if first_row and weights == "poisson-patterns":
         raise InputError("weights='poisson-patterns' needs the whole table at once: first_row must be 0")
     plan = CountingPlan.of(annotations, pred, table)
-    needed = (plan.bytes_per_replicate * (1 + n_resamples) + plan.bytes_per_set) * len(sets) + KERNEL_BYTES
-    if needed > max_memory:
-        raise InputError(
-            f"the counts of {len(sets):,} sets, {len(plan.group_names)} groups and {n_resamples:,} replicates "
-            f"take {needed / 2**20:,.0f} MiB, "
-            f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
-            "audit() and the metrics need not keep them all"
-        )
+    engine, n_used = choose(backend), threads(n_threads)
+    if isinstance(sets, str) and sets == "subsets" and pred is None and n_resamples == 0:
+        with progress_monitor(progress) as monitor:
+            resampling = Resampling(weights, 0, plan.table, 0)
+            counts = plan.mine(limits, resampling, engine, n_used, monitor, first_row=first_row)
+        plan.check_fits(len(counts.sets), 0, max_memory)
+        return counts
+    if isinstance(sets, str):
+        sets = universe(sets, annotations, None, limits, backend, n_threads)
+    elif not isinstance(sets, AttributeSets):
+        sets = AttributeSets(sets, annotations.attribute_names)
+    if len(sets) == 0:
+        raise InputError("the list of attribute sets is empty")
+    plan.check_fits(len(sets), n_resamples, max_memory)
     seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
     resampling = Resampling(weights, seed, plan.table, n_resamples)
-    engine, n_threads = choose(backend), threads(n_threads)
     if n_resamples:
-        plan = plan.prepared_for(weights, engine, n_threads)
+        plan = plan.prepared_for(weights, engine, n_used)
     with progress_monitor(progress) as monitor:
-        return plan.run(sets, resampling, range(n_resamples), engine, n_threads, monitor, first_row=first_row)
+        return plan.run(sets, resampling, range(n_resamples), engine, n_used, monitor, first_row=first_row)
 
 
 def check_resampling(n_resamples: int, weights: str) -> None:
@@ -185,6 +194,34 @@ class CountingPlan:
     def bytes_per_set(self) -> int:
         """Bytes of itemsets per set, of a few attributes each, while they are put together."""
         return 5 * self.bytes_per_replicate
+
+    def check_fits(self, n_sets: int, n_resamples: int, max_memory: int) -> None:
+        """Raise `InputError` if all counts, and making them, take more than `max_memory` bytes."""
+        needed = (self.bytes_per_replicate * (1 + n_resamples) + self.bytes_per_set) * n_sets + KERNEL_BYTES
+        if needed > max_memory:
+            raise InputError(
+                f"the counts of {n_sets:,} sets, {len(self.group_names)} groups and {n_resamples:,} replicates "
+                f"take {needed / 2**20:,.0f} MiB, "
+                f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
+                "audit() and the metrics need not keep them all"
+            )
+
+    def mine(
+        self,
+        limits: Limits,
+        resampling: Resampling,
+        engine: Engine,
+        n_threads: int,
+        monitor: Monitor | None,
+        *,
+        first_row: int = 0,
+    ) -> Counts:
+        """Counts of every set that is frequent enough, in the sample: mining makes them on its way."""
+        table = self.annotations
+        groups = np.concatenate([table.packed_groups, everybody(table.n)[None]])
+        sets, counts = mine([table], limits, engine, n_threads, monitor, groups=groups)
+        rows = ((first_row, first_row + table.n),)
+        return Counts(sets, self.group_names, resampling, rows, mined_arrays(table, counts))
 
     def run(
         self,

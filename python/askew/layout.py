@@ -12,6 +12,18 @@ from askew.sets import AttributeSets
 Int64 = npt.NDArray[np.int64]
 
 
+def mined_arrays(annotations: Annotations, counts: Int64) -> dict[str, Int64]:
+    """The named arrays of a table from the counts of its sets within each group and within `everybody`."""
+    q = len(annotations.group_names)
+    return {
+        "n": np.array([annotations.n]),
+        "n_annotated": _ones(annotations.packed_annotated),
+        "true_groups": _ones(annotations.packed_groups)[None],
+        "truth": counts[None, :, :q],
+        "true_sets": counts[None, :, q],
+    }
+
+
 class Layout:
     """Columns and itemsets of a table, and the way back from the kernels' counts to named arrays.
 
@@ -32,14 +44,14 @@ class Layout:
             q = len(side.group_names)
             self._attributes.append(n_columns)
             self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
-            sizes = np.bitwise_count(side.packed_groups).sum(axis=1, dtype=np.int64)
+            sizes = _ones(side.packed_groups)
             columns = zip(self._groups[-1], sizes.tolist(), strict=True)
             self._joint.append([None if size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]
             n_columns += self._p + q
             in_some = np.bitwise_or.reduce(side.packed_groups, axis=0)
             overlap = int(sizes.sum()) > int(np.bitwise_count(in_some).sum())
-            in_none = _instances(side.n) & ~in_some
+            in_none = everybody(side.n) & ~in_some
             self._partition.append(not overlap)
             if not overlap and in_none.any():
                 self._rest.append(n_columns)
@@ -48,7 +60,7 @@ class Layout:
             else:
                 self._rest.append(None)
         self._annotated: int | None = None  # everybody is
-        if int(np.bitwise_count(annotations.packed_annotated).sum()) < annotations.n:
+        if int(_ones(annotations.packed_annotated)[0]) < annotations.n:
             self._annotated = n_columns
             blocks.append(annotations.packed_annotated)
         self.columns = blocks
@@ -101,13 +113,19 @@ class Layout:
         return arrays
 
 
-def _instances(n: int) -> npt.NDArray[np.uint64]:
+def everybody(n: int) -> npt.NDArray[np.uint64]:
     """The packed column of which every instance is a member."""
     column = np.zeros(-(-n // 512) * 8, np.uint64)
     column[: n // 64] = ~np.uint64(0)
     if n % 64:
         column[n // 64] = (1 << (n % 64)) - 1
     return column
+
+
+def _ones(columns: npt.NDArray[np.uint64]) -> Int64:
+    """How many instances are members of each packed column."""
+    ones: Int64 = np.bitwise_count(columns).sum(axis=1, dtype=np.int64)
+    return ones
 
 
 def _single(columns: list[int]) -> Itemsets:

@@ -18,7 +18,7 @@ from askew.errors import InputError
 from askew.intervals import METHODS
 from askew.progress import ProgressLike
 from askew.randomness import RNG, check_rng
-from askew.sets import SUPPORTS, AttributeSets, check_limits
+from askew.sets import AttributeSets, Limits, universe
 
 TEXT = """\
     sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets, optional
@@ -89,9 +89,8 @@ class Options:
         check_resampling(self.n_resamples, self.weights)
         check_choice("method", self.method, METHODS)
         check_share("confidence_level", self.confidence_level)
-        check_choice("support", self.support, SUPPORTS)
         check_memory(self.max_memory)
-        check_limits(max_size=self.max_size, min_count=self.min_count, max_sets=self.max_sets)
+        Limits(self.max_size, self.min_count, self.support, self.max_sets)
         for name in ("n_resamples", "max_memory", "max_size", "min_count", "max_sets"):
             if getattr(self, name) is not None:  # Python's int: NumPy's small ones overflow in what follows
                 object.__setattr__(self, name, int(getattr(self, name)))
@@ -119,50 +118,15 @@ class Options:
     def chosen_threads(self) -> int:
         return threads(self.n_threads)
 
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_size, self.min_count, self.support, self.max_sets)
+
     def universe(
         self, kind: str | AttributeSets | list[Any], train: Annotations, test: Annotations | None
     ) -> AttributeSets:
         """The attribute sets that `kind` stands for, on these tables."""
-        if isinstance(kind, AttributeSets):
-            if kind.attribute_names != train.attribute_names:
-                raise InputError("the attribute sets are over other attributes than the annotations")
-            sets = kind
-        elif not isinstance(kind, str):
-            sets = AttributeSets(kind, train.attribute_names)
-        elif kind == "subsets":
-            sets = AttributeSets.subsets(
-                train,
-                test,
-                max_size=self.max_size,
-                min_count=self.min_count,
-                support=self.support,
-                max_sets=self.max_sets,
-                backend=self.backend,
-                n_threads=self.n_threads,
-            )
-        elif kind == "observed":
-            sets = AttributeSets.observed(
-                train,
-                test,
-                max_size=self.max_size,
-                min_count=self.min_count,
-                backend=self.backend,
-                n_threads=self.n_threads,
-            )
-        elif kind == "singletons":
-            sets = AttributeSets.singletons(train)
-        else:
-            raise InputError(
-                f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}'
-            )
-        if len(sets) == 0:
-            raise InputError("the list of attribute sets is empty")
-        if len(sets) > self.max_sets:
-            raise InputError(
-                f"{len(sets):,} attribute sets are more than max_sets={self.max_sets:,}: "
-                "lower max_size, raise min_count or max_sets"
-            )
-        return sets
+        return universe(kind, train, test, self.limits, self.backend, self.n_threads)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

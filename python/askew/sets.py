@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import overload
 
@@ -11,8 +12,8 @@ import numpy.typing as npt
 
 from askew.annotations import Annotations, check_annotations
 from askew.checks import check_choice, check_whole
-from askew.engine import Itemsets, MiningTable, TooManySets, choose, threads
-from askew.engine.protocol import Words
+from askew.engine import Engine, Itemsets, MiningTable, Monitor, TooManySets, choose, threads
+from askew.engine.protocol import Int64, Words
 from askew.errors import InputError
 from askew.interop.names import nearest
 
@@ -142,25 +143,12 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         >>> list(AttributeSets.subsets(train))
         [('cup',), ('tea',), ('cup', 'tea')]
         """
-        check_limits(max_size=max_size, min_count=min_count, max_sets=max_sets)
-        check_choice("support", support, SUPPORTS)
+        limits = Limits(max_size, min_count, support, max_sets)
         check_annotations(train=train, **({} if test is None else {"test": test}))
         tables = [train] if test is None else [train, test]
         if test is not None:
             train.check_same_names(test, "train and test")
-        mining = [MiningTable(t.packed_attributes, t.packed_groups if support == "every" else None) for t in tables]
-        p = len(train.attribute_names)
-        try:
-            itemsets = choose(backend).mine(
-                mining, min_count, p if max_size is None else min(max_size, p), max_sets, threads(n_threads), None
-            )
-        except TooManySets:
-            raise InputError(
-                f"there are more than {max_sets:,} attribute sets "
-                f"of {'any size' if max_size is None else f'up to {max_size} attributes'} "
-                f"that at least {min_count} instances contain: lower max_size, raise min_count, or raise max_sets"
-            ) from None
-        return cls._nonempty(itemsets, train, min_count)
+        return mine(tables, limits, choose(backend), threads(n_threads))[0]
 
     @classmethod
     def observed(
@@ -222,7 +210,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             train.check_same_names(test, "train and test")
             counts = engine.count([test.packed_attributes], test.n, itemsets, n_threads, None)
             itemsets = _select(itemsets, np.flatnonzero(counts >= min_count))
-        return cls._nonempty(itemsets, train, min_count)
+        return cls._of(_nonempty(itemsets, min_count), train.attribute_names)
 
     @classmethod
     def singletons(cls, annotations: Annotations) -> AttributeSets:
@@ -239,12 +227,6 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         return cls._of(
             Itemsets(np.arange(p, dtype=np.int32), np.arange(p + 1, dtype=np.int64)), annotations.attribute_names
         )
-
-    @classmethod
-    def _nonempty(cls, itemsets: Itemsets, train: Annotations, min_count: int) -> AttributeSets:
-        if len(itemsets) == 0:
-            raise InputError(f"no attribute set reaches min_count={min_count} in train and in test: lower min_count")
-        return cls._of(itemsets, train.attribute_names)
 
     @property
     def sizes(self) -> npt.NDArray[np.int64]:
@@ -313,6 +295,88 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             f"{number:,} of size {size}" for size, number in enumerate(np.bincount(self.sizes)) if number
         )
         return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the sets of a universe must keep to, as `AttributeSets.subsets` takes it; `InputError` if nothing could."""
+
+    max_size: int | None = None
+    min_count: int = 1
+    support: str = "any"
+    max_sets: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        check_limits(max_size=self.max_size, min_count=self.min_count, max_sets=self.max_sets)
+        check_choice("support", self.support, SUPPORTS)
+
+
+def universe(
+    kind: str | AttributeSets | Iterable[str | Iterable[str]],
+    train: Annotations,
+    test: Annotations | None,
+    limits: Limits,
+    backend: str,
+    n_threads: int | None,
+) -> AttributeSets:
+    """The attribute sets that `kind` stands for, on these tables."""
+    if isinstance(kind, AttributeSets):
+        if kind.attribute_names != train.attribute_names:
+            raise InputError("the attribute sets are over other attributes than the annotations")
+        sets = kind
+    elif not isinstance(kind, str):
+        sets = AttributeSets(kind, train.attribute_names)
+    elif kind == "subsets":
+        sets = AttributeSets.subsets(train, test, **vars(limits), backend=backend, n_threads=n_threads)
+    elif kind == "observed":
+        sets = AttributeSets.observed(
+            train, test, max_size=limits.max_size, min_count=limits.min_count, backend=backend, n_threads=n_threads
+        )
+    elif kind == "singletons":
+        sets = AttributeSets.singletons(train)
+    else:
+        raise InputError(
+            f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}'
+        )
+    if len(sets) == 0:
+        raise InputError("the list of attribute sets is empty")
+    if len(sets) > limits.max_sets:
+        raise InputError(
+            f"{len(sets):,} attribute sets are more than max_sets={limits.max_sets:,}: "
+            "lower max_size, raise min_count or max_sets"
+        )
+    return sets
+
+
+def mine(
+    tables: Sequence[Annotations],
+    limits: Limits,
+    engine: Engine,
+    n_threads: int,
+    monitor: Monitor | None = None,
+    *,
+    groups: Words | None = None,
+) -> tuple[AttributeSets, Int64]:
+    """The universe "subsets", and how often each set occurs within each of the `groups` of the first table."""
+    names = tables[0].attribute_names
+    mining = [MiningTable(t.packed_attributes, t.packed_groups if limits.support == "every" else None) for t in tables]
+    mining[0] = mining[0]._replace(groups=groups)
+    max_size = len(names) if limits.max_size is None else min(limits.max_size, len(names))
+    try:
+        itemsets, counts = engine.mine(mining, limits.min_count, max_size, limits.max_sets, n_threads, monitor)
+    except TooManySets:
+        raise InputError(
+            f"there are more than {limits.max_sets:,} attribute sets "
+            f"of {'any size' if limits.max_size is None else f'up to {limits.max_size} attributes'} "
+            f"that at least {limits.min_count} instances contain: lower max_size, raise min_count, or raise max_sets"
+        ) from None
+    return AttributeSets._of(_nonempty(itemsets, limits.min_count), names), counts
+
+
+def _nonempty(itemsets: Itemsets, min_count: int) -> Itemsets:
+    if len(itemsets) == 0:
+        raise InputError(f"no attribute set reaches min_count={min_count} in train and in test: lower min_count")
+    return itemsets
 
 
 def check_limits(*, max_size: int | None, **limits: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from askew.engine.choice import choose, show_config, threads
-from askew.engine.protocol import Draws, Engine, Itemsets, MiningTable, Monitor, TooManySets, words_for
+from askew.engine.protocol import Draws, Engine, Itemsets, MinedItemsets, MiningTable, Monitor, TooManySets, words_for
 
 __all__ = [
     "Draws",
     "Engine",
     "Itemsets",
+    "MinedItemsets",
     "MiningTable",
     "Monitor",
     "TooManySets",

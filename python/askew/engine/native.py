@@ -12,6 +12,7 @@ from askew.engine.protocol import (
     Draws,
     Int64,
     Itemsets,
+    MinedItemsets,
     MiningTable,
     Monitor,
     Offsets,
@@ -56,13 +57,12 @@ class NativeEngine:
         max_sets: int,
         n_threads: int,
         monitor: Monitor | None,
-    ) -> Itemsets:
-        found = _core.mine(
-            [(table.columns, table.masks) for table in tables], min_count, max_size, max_sets, n_threads, monitor
-        )
+    ) -> MinedItemsets:
+        found = _core.mine(list(tables), min_count, max_size, max_sets, n_threads, monitor)
         if found is None:
             raise TooManySets
-        return Itemsets(*found)
+        items, offsets, counts = found
+        return MinedItemsets(Itemsets(items, offsets), counts)
 
     def count(
         self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None

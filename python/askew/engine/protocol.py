@@ -49,13 +49,24 @@ class Itemsets(NamedTuple):
 
 
 class MiningTable(NamedTuple):
-    """A table to mine: its columns, and the columns of `masks` within each of which the support must be reached.
+    """A table to mine: its columns, the columns of `masks` within each of which the support must be reached, and those
+    of `groups`, within each of which the itemsets that are found are counted.
 
-    Without masks the support is counted over all instances.
+    Without masks the support is that over all instances.
     """
 
     columns: Words
-    masks: Words | None
+    masks: Words | None = None
+    groups: Words | None = None
+
+
+class MinedItemsets(NamedTuple):
+    """Itemsets that are frequent, and their counts in the groups of all tables, one table after the other: shape
+    (S, number of groups).
+    """
+
+    itemsets: Itemsets
+    counts: Int64
 
 
 class TooManySets(Exception):
@@ -109,9 +120,9 @@ class Engine(Protocol):
         max_sets: int,
         n_threads: int,
         monitor: Monitor | None,
-    ) -> Itemsets:
+    ) -> MinedItemsets:
         """Every itemset of 1 to `max_size` columns that reaches `min_count` in every table, ordered by size, then
-        columns.
+        columns; with its counts in the tables' groups.
 
         Raises `TooManySets` when there are more than `max_sets`.
         """

@@ -12,6 +12,7 @@ from askew.engine.protocol import (
     Draws,
     Int64,
     Itemsets,
+    MinedItemsets,
     MiningTable,
     Monitor,
     Offsets,
@@ -69,7 +70,7 @@ class ReferenceEngine:
         max_sets: int,
         n_threads: int,
         monitor: Monitor | None,
-    ) -> Itemsets:
+    ) -> MinedItemsets:
         def frequent(bitmaps: list[npt.NDArray[np.uint64]]) -> bool:
             for bitmap, table in zip(bitmaps, tables, strict=True):
                 masked = bitmap[None] if table.masks is None else bitmap & table.masks
@@ -77,12 +78,18 @@ class ReferenceEngine:
                     return False
             return True
 
+        def counts(bitmaps: list[npt.NDArray[np.uint64]]) -> list[int]:
+            groups = [
+                (b, group) for b, t in zip(bitmaps, tables, strict=True) if t.groups is not None for group in t.groups
+            ]
+            return [int(np.bitwise_count(bitmap & group).sum()) for bitmap, group in groups]
+
         columns = range(len(tables[0].columns)) if max_size > 0 else range(0)
         singles = [(c,) for c in columns if frequent([t.columns[c] for t in tables])]
-        found: list[tuple[int, ...]] = list(singles)
         level: dict[tuple[int, ...], list[Words]] = {
             single: [t.columns[single[0]] for t in tables] for single in singles
         }
+        found = {itemset: counts(bitmaps) for itemset, bitmaps in level.items()}
         while level and len(next(iter(level))) < max_size and len(found) <= max_sets:
             longer: dict[tuple[int, ...], list[Words]] = {}
             for prefix, bitmaps in level.items():
@@ -96,13 +103,15 @@ class ReferenceEngine:
                     raise TooManySets
                 if monitor is not None:
                     monitor(0, 1)
-            found.extend(longer)
+            found |= {itemset: counts(bitmaps) for itemset, bitmaps in longer.items()}
             level = longer
         if len(found) > max_sets:
             raise TooManySets
         sizes = [len(itemset) for itemset in found]
         items = np.array([column for itemset in found for column in itemset], np.int32)
-        return Itemsets(items, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+        itemsets = Itemsets(items, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+        n_groups = sum(0 if table.groups is None else len(table.groups) for table in tables)
+        return MinedItemsets(itemsets, np.array([*found.values()], np.int64).reshape(len(found), n_groups))
 
     def count(
         self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None
