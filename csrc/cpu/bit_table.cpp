@@ -54,36 +54,95 @@ void BitTable::slots_of(const Word* column, std::vector<std::uint32_t>& slots) c
   }
 }
 
+// Each column's rows are written where the lists of these rows end so far.
+void BitTable::make_lists() {
+  list_begins_.assign(static_cast<std::size_t>(n_words_ * kWordBits) + 2, 0);
+  std::vector<std::uint32_t> slots;
+  std::uint32_t* const ends = list_begins_.data() + 1;  // that of a slot first counts, then moves to where it belongs
+  for (std::int32_t c = 0; c < n_columns(); ++c) {
+    slots_of(column(c), slots);
+    for (const std::uint32_t slot : slots) ++ends[slot + 1];
+  }
+  std::partial_sum(list_begins_.begin(), list_begins_.end(), list_begins_.begin());
+  lists_.resize(list_begins_.back());
+  for (std::int32_t c = 0; c < n_columns(); ++c) {
+    slots_of(column(c), slots);
+    for (const std::uint32_t slot : slots) lists_[ends[slot]++] = c;
+  }
+  list_begins_.pop_back();
+}
+
 void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& slots,
                        const std::vector<std::int32_t>& kept) {
   n_words_ = words_for(std::ssize(slots));
-  const auto n_words = static_cast<std::size_t>(n_words_);
-  Word* own_columns = own_columns_.reserve(kept.size() * n_words);
   columns_.resize(kept.size());
   places_.resize(kept.size());
   n_row_words_ = 0;
+  if (from.has_lists())
+    copy_lists(from, slots, kept);
+  else
+    copy_words(from, slots, kept);
+
+  // The columns are the transposed rows.
   const SimdKernels& kernels = simd();
-  for (std::size_t c = 0; c < kept.size();) {
-    const std::int64_t word = from.place(kept[c]) / kWordBits;
-    const std::size_t begin = c;
-    for (; c < kept.size() && from.place(kept[c]) / kWordBits == word; ++c) {
-      columns_[c] = own_columns + c * n_words;
-      places_[c] = static_cast<std::int32_t>(n_row_words_ * kWordBits + from.place(kept[c]) % kWordBits);
-    }
-    if (std::ssize(rows_) == n_row_words_) rows_.emplace_back();
-    const std::size_t n_slots = n_words * static_cast<std::size_t>(kWordBits);
-    Word* rows = rows_[static_cast<std::size_t>(n_row_words_++)].reserve(n_slots);
-    const Word* source = from.row_words(word);
-    for (std::size_t i = 0; i < slots.size(); ++i) rows[i] = source[slots[i]];
-    std::fill(rows + slots.size(), rows + n_slots, Word{0});
+  const auto n_words = static_cast<std::size_t>(n_words_);
+  Word* own_columns = own_columns_.reserve(kept.size() * n_words);
+  for (std::size_t k = 0; k < kept.size(); ++k) columns_[k] = own_columns + k * n_words;
+  for (std::size_t begin = 0, end; begin < kept.size(); begin = end) {
+    const std::int64_t word = places_[begin] / kWordBits;
+    for (end = begin; end < kept.size() && places_[end] / kWordBits == word;) ++end;
     Word columns[kBlockBits];
     for (std::int64_t block = 0; block < n_words_ / kBlockWords; ++block) {
-      kernels.transpose(rows + block * kBlockBits, columns);  // which is its own inverse
-      for (std::size_t k = begin; k < c; ++k)
+      kernels.transpose(row_words(word) + block * kBlockBits, columns);  // which is its own inverse
+      for (std::size_t k = begin; k < end; ++k)
         std::memcpy(own_columns + k * n_words + static_cast<std::size_t>(block * kBlockWords),
                     columns + places_[k] % kWordBits * kBlockWords, kBlockWords * sizeof(Word));
     }
   }
+}
+
+// Word by word, so that a column keeps its bit; words of which no column is kept are left out.
+void BitTable::copy_words(const BitTable& from, const std::vector<std::uint32_t>& slots,
+                          const std::vector<std::int32_t>& kept) {
+  for (std::size_t k = 0; k < kept.size();) {
+    const std::int64_t word = from.place(kept[k]) / kWordBits;
+    for (; k < kept.size() && from.place(kept[k]) / kWordBits == word; ++k)
+      places_[k] = static_cast<std::int32_t>(n_row_words_ * kWordBits + from.place(kept[k]) % kWordBits);
+    Word* rows = new_row_words();
+    const Word* source = from.row_words(word);
+    for (std::size_t i = 0; i < slots.size(); ++i) rows[i] = source[slots[i]];
+    std::fill(rows + slots.size(), rows + n_words_ * kWordBits, Word{0});
+  }
+}
+
+void BitTable::copy_lists(const BitTable& from, const std::vector<std::uint32_t>& slots,
+                          const std::vector<std::int32_t>& kept) {
+  std::iota(places_.begin(), places_.end(), 0);
+  std::vector<Word*> rows;
+  for (std::size_t k = 0; k < kept.size(); k += kWordBits) {
+    rows.push_back(new_row_words());
+    std::fill(rows.back(), rows.back() + n_words_ * kWordBits, Word{0});
+  }
+  kept_as_.resize(static_cast<std::size_t>(from.n_columns()), -1);
+  for (std::size_t k = 0; k < kept.size(); ++k)
+    kept_as_[static_cast<std::size_t>(kept[k])] = static_cast<std::int32_t>(k);
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    for (const std::int32_t c : from.list(slots[i])) {
+      const std::int32_t k = kept_as_[static_cast<std::size_t>(c)];
+      if (k >= 0) rows[static_cast<std::size_t>(k / kWordBits)][i] |= Word{1} << k % kWordBits;
+    }
+  for (const std::int32_t c : kept) kept_as_[static_cast<std::size_t>(c)] = -1;
+}
+
+Word* BitTable::new_row_words() {
+  if (std::ssize(rows_) == n_row_words_) rows_.emplace_back();
+  return rows_[static_cast<std::size_t>(n_row_words_++)].reserve(static_cast<std::size_t>(n_words_ * kWordBits));
+}
+
+std::int64_t BitTable::cycles_to_project(std::int64_t n_rows, std::int64_t n_kept) const {
+  const std::int64_t blocks = n_rows / kBlockBits + 1;
+  const std::int64_t row_words = has_lists() ? n_kept / kWordBits + 1 : std::min(n_row_words_, n_kept);
+  return n_rows * (2 * row_words + (has_lists() ? 3 * mean_list() : 0) + 2) + 500 * row_words * blocks + 1000;
 }
 
 }  // namespace askew

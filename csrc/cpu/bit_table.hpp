@@ -1,8 +1,9 @@
-// A table seen both ways, as columns and as rows of bits, from which the rows that contain an itemset are copied to a
-// smaller table: what extends the itemset is counted there.
+// A table seen both ways, as columns and as rows, from which the rows that contain an itemset are copied to a smaller
+// table: what extends the itemset is counted there.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cpu/kernels.hpp"
@@ -23,7 +24,18 @@ class BitTable {
   // Rows are words of 64 columns. Their order is that of a transposition: row i of the columns stands at slot_of(i).
   void make_rows(int n_threads, const Monitor& monitor);
   std::int64_t bytes_of_rows() const { return (n_columns() + kWordBits - 1) / kWordBits * n_words_ * kWordBits * 8; }
-  std::int64_t words_per_row() const { return n_row_words_; }  // 0: there are none
+  // Or rows are lists of columns, in the same order, which are shorter where the table is wide and sparse.
+  void make_lists();
+  std::int64_t bytes_of_lists(std::int64_t n_ones) const { return 4 * (n_ones + n_words_ * kWordBits); }
+
+  bool has_rows() const { return n_row_words_ > 0 || has_lists(); }
+  bool has_lists() const { return !list_begins_.empty(); }
+  // Of the row at a slot, ascending.
+  std::span<const std::int32_t> list(std::uint32_t slot) const {
+    return {lists_.data() + list_begins_[slot], lists_.data() + list_begins_[slot + 1]};
+  }
+  std::int64_t mean_list() const { return std::ssize(lists_) / (n_words_ * kWordBits) + 1; }
+  std::int64_t words_per_row() const { return n_row_words_; }  // 0: rows are lists, or there are none
   const Word* row_words(std::int64_t word) const { return rows_[static_cast<std::size_t>(word)].data(); }
   // Column c is bit place(c) % 64 of word place(c) / 64 of a row. Places rise with columns.
   std::int32_t place(std::int32_t c) const { return places_[static_cast<std::size_t>(c)]; }
@@ -32,13 +44,22 @@ class BitTable {
 
   // Becomes the rows of `from`, which has rows, at `slots`, and those of its columns that are `kept` (ascending).
   void project(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
+  // About how long another table takes for that.
+  std::int64_t cycles_to_project(std::int64_t n_rows, std::int64_t n_kept) const;
 
  private:
+  void copy_words(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
+  void copy_lists(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
+  Word* new_row_words();
+
   std::int64_t n_words_ = 0, n_row_words_ = 0;
   Columns columns_;
   std::vector<WordBuffer> rows_;  // [word of a row][slot of the row]; at least n_row_words_
   std::vector<std::int32_t> places_;
   WordBuffer own_columns_;
+  std::vector<std::uint32_t> list_begins_;  // [slot]; one more, for the end of the last
+  std::vector<std::int32_t> lists_;
+  std::vector<std::int32_t> kept_as_;  // of a column that is projected, its number here; -1 between two projections
 };
 
 }  // namespace askew

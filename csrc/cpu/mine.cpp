@@ -57,18 +57,27 @@ class Miner {
     if (counts_.size() < n_tables) counts_.resize(n_tables);
     if (next.size() < end - begin) next.resize(end - begin);
     for (std::size_t t = 0; t < n_tables; ++t) counts_[t].count(node, t, begin, end);
+    const std::size_t n_tails = node.extensions->size() - begin - 1;
+    const Extension* tails = node.extensions->data() + begin + 1;
     for (std::size_t b = 0; b < end - begin; ++b) {
-      next[b].clear();
-      for (std::size_t c = b + 1; begin + c < node.extensions->size(); ++c) {
-        std::int64_t least = std::numeric_limits<std::int64_t>::max(), sum = 0;
+      const std::int64_t *least = counts_[0].with(b, 0), *sum = least;
+      if (n_tables > 1 || counts_[0].n_supports() > 1) {
+        least_.assign(n_tails, std::numeric_limits<std::int64_t>::max());
+        sum_.assign(n_tails, 0);
         for (std::size_t t = 0; t < n_tables; ++t)
           for (std::size_t j = 0; j < counts_[t].n_supports(); ++j) {
-            const std::int64_t support = counts_[t](b, c, j);
-            least = std::min(least, support);
-            sum += support;
+            const std::int64_t* supports = counts_[t].with(b, j);
+            for (std::size_t c = b; c < n_tails; ++c) {
+              least_[c] = std::min(least_[c], supports[c]);
+              sum_[c] += supports[c];
+            }
           }
-        if (least >= limits_.min_count) next[b].push_back({(*node.extensions)[begin + c].column, sum});
+        least = least_.data();
+        sum = sum_.data();
       }
+      next[b].clear();
+      for (std::size_t c = b; c < n_tails; ++c)
+        if (least[c] >= limits_.min_count) next[b].push_back({tails[c].column, sum[c]});
     }
   }
 
@@ -148,16 +157,14 @@ class Miner {
 
   // Whether copying the rows of an itemset takes fewer cycles than it saves, by rough estimates.
   static bool projection_pays(const Base& base, std::int64_t n_rows, std::int64_t n_extensions, bool goes_on) {
-    std::int64_t n_words = 0, row_words = 0, n_supports = 0, n_groups = 0;
+    std::int64_t n_words = 0, cost = 0, n_supports = 0, n_groups = 0;
     for (std::size_t t = 0; t < base.tables.size(); ++t) {
-      if (base.tables[t].words_per_row() == 0) return false;
+      if (!base.tables[t].has_rows()) return false;
       n_words += base.tables[t].n_words();
-      row_words = std::max(row_words, base.tables[t].words_per_row());
+      cost = std::max(cost, base.tables[t].cycles_to_project(n_rows, n_extensions));
       n_supports = std::max<std::int64_t>(n_supports, base.n_supports(t));
       n_groups = std::max<std::int64_t>(n_groups, base.n_groups(t));
     }
-    const std::int64_t copied = std::min(row_words, n_extensions);
-    const std::int64_t cost = copied * (2 * n_rows + 500 * (n_rows / kBlockBits + 1)) + 2 * n_rows + 1000;
     const std::int64_t counts = n_extensions * ((goes_on ? n_extensions * n_supports : 0) + 2 * n_groups);
     return (n_words - words_for(n_rows)) / 8 * counts > cost;
   }
@@ -190,6 +197,7 @@ class Miner {
   std::atomic<std::int64_t>& n_found_;
   std::int64_t work_ = 0;
   std::vector<PairCounts> counts_;
+  std::vector<std::int64_t> least_, sum_;  // of the supports in all tables and masks
   GroupCounts group_counts_;
   std::deque<Level> levels_;
   std::vector<std::uint32_t> slots_;
@@ -235,6 +243,23 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
     base.tables.emplace_back(std::move(columns), table.n_words);
   }
   return base;
+}
+
+// Rows of the tables, in the form that takes less memory, as far as there is room.
+void make_rows(Base& root, const Extensions& singles, int n_threads, const Monitor& monitor) {
+  std::int64_t n_ones = 0, room = kMaxRowBytes;
+  for (const Extension& single : singles) n_ones += single.rows;
+  for (std::size_t t = 0; t < root.tables.size(); ++t) {
+    BitTable& table = root.tables[t];
+    const std::int64_t n_others = table.n_columns() - root.n_columns();
+    const std::int64_t lists = table.bytes_of_lists(n_ones + n_others * table.n_words() * kWordBits);
+    room -= std::min(lists, table.bytes_of_rows());
+    if (room < 0) return;
+    if (lists < table.bytes_of_rows())
+      table.make_lists();
+    else
+      table.make_rows(n_threads, monitor);
+  }
 }
 
 // All that extends one column; shared by the threads that work on it.
@@ -308,10 +333,7 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   if (!miners[0].announce(singles)) return std::nullopt;
   miners[0].record(node);
   if (max_size > 1 && !singles.empty()) {
-    std::int64_t row_bytes = 0;
-    for (const BitTable& table : root.tables) row_bytes += table.bytes_of_rows();
-    if (row_bytes <= kMaxRowBytes)
-      for (BitTable& table : root.tables) table.make_rows(n_threads, monitor);
+    make_rows(root, singles, n_threads, monitor);
     mine_branches(node, miners, monitor);
   }
   if (n_found > max_sets) return std::nullopt;

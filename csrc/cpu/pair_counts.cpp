@@ -22,22 +22,53 @@ void PairCounts::count(const Node& node, std::size_t t, std::size_t begin, std::
   n_first_ = end - begin;
   n_tails_ = node.extensions->size() - begin - 1;
   counts_.assign(n_first_ * n_supports_ * n_tails_, 0);
-  if (few_ones())
-    by_rows();
-  else
+  if (!few_ones())
     by_columns();
+  else if (table_->has_lists())
+    by_lists();
+  else
+    by_rows();
 }
 
 // Whether going through the ones of the rows takes fewer cycles than ANDs of whole columns, by rough estimates.
 bool PairCounts::few_ones() const {
-  if (within_ != nullptr || table_->words_per_row() == 0) return false;
+  if (within_ != nullptr || !table_->has_rows()) return false;
   std::int64_t ones = 0, rows = 0;
   for (std::size_t c = 0; c <= n_tails_; ++c) ones += extensions_[c].rows;
   for (std::size_t b = 0; b < n_first_; ++b) rows += extensions_[b].rows;
+  const std::int64_t by_column = static_cast<std::int64_t>(counts_.size()) * (table_->n_words() / 5 + 5);
+  if (table_->has_lists()) return rows * (15 + 3 * table_->mean_list()) < by_column;
   const std::int64_t words = table_->words_per_row() - table_->place(column(0)) / kWordBits;
   const std::int64_t ones_per_row = ones / (table_->n_words() * kWordBits) + 1;
-  const auto n_counts = static_cast<std::int64_t>(counts_.size());
-  return rows * (3 * words + 15 + 4 * ones_per_row) < n_counts * (table_->n_words() / 5 + 5);
+  return rows * (3 * words + 15 + 4 * ones_per_row) < by_column;
+}
+
+// Later columns are at the end of a list; its masks, and groups that are of no concern here, behind them.
+void PairCounts::by_lists() {
+  tail_at_.resize(static_cast<std::size_t>(table_->n_columns()));
+  std::fill(tail_at_.begin(), tail_at_.end(), -1);
+  for (std::size_t c = 1; c <= n_tails_; ++c)
+    tail_at_[static_cast<std::size_t>(column(c))] = static_cast<std::int32_t>(c) - 1;
+  const std::int32_t first_group = first_mask_ + static_cast<std::int32_t>(n_masks_);
+  std::int64_t* counts = counts_.data();
+  for (std::size_t b = 0; b < n_first_; ++b, counts += n_supports_ * n_tails_) {
+    table_->slots_of(table_->column(column(b)), slots_);
+    for (const std::uint32_t slot : slots_) {
+      const std::span<const std::int32_t> list = table_->list(slot);
+      auto end = list.end();
+      while (*(end - 1) >= first_group) --end;  // no further than column b
+      const auto masks_end = end;
+      while (*(end - 1) >= first_mask_) --end;
+      const std::span<const std::int32_t> masks(end, masks_end);
+      while (*--end > column(b)) {
+        const std::int32_t tail = tail_at_[static_cast<std::size_t>(*end)];
+        if (tail < 0) continue;
+        if (n_masks_ == 0) ++counts[tail];
+        for (const std::int32_t m : masks)
+          ++counts[static_cast<std::size_t>(m - first_mask_) * n_tails_ + static_cast<std::size_t>(tail)];
+      }
+    }
+  }
 }
 
 void PairCounts::by_rows() {

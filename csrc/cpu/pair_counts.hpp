@@ -46,16 +46,16 @@ class PairCounts {
 
   std::size_t n_supports() const { return n_supports_; }
 
-  // Rows that contain extensions begin + b and begin + c, b < c, and are in mask j.
-  std::int64_t operator()(std::size_t b, std::size_t c, std::size_t j) const {
-    return counts_[(b * n_supports_ + j) * n_tails_ + c - 1];
-  }
+  // Of the rows that contain extension begin + b and are in mask j: how many contain begin + 1, begin + 2 … Nothing is
+  // said of begin + b itself and those before it.
+  const std::int64_t* with(std::size_t b, std::size_t j) const { return &counts_[(b * n_supports_ + j) * n_tails_]; }
 
  private:
   std::int32_t column(std::size_t b) const { return extensions_[b].column; }
   std::int32_t mask(std::size_t j) const { return first_mask_ + static_cast<std::int32_t>(j); }
   bool few_ones() const;
   void by_rows();
+  void by_lists();
   void by_columns();
 
   const BitTable* table_ = nullptr;
@@ -66,6 +66,7 @@ class PairCounts {
   std::vector<std::int64_t> counts_;  // [first extension][mask][later extension]
   Columns columns_;
   std::vector<std::uint32_t> slots_;
+  std::vector<std::int32_t> tail_at_;  // of a column: its place among later extensions, or -1
 };
 
 }  // namespace askew
