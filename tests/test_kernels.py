@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -265,6 +265,48 @@ def test_mine_two_tables_of_which_one_has_groups(engine: Engine, n_threads: int)
     found = mined_by(engine, tables, 3, 4, n_threads)
     assert np.array_equal(found.offsets, expected.offsets)
     assert np.array_equal(found.items, expected.items)
+
+
+def test_mine_more_rows_than_are_copied(engine: Engine, n_threads: int) -> None:
+    if engine.name != "native":
+        pytest.skip("copies no rows")
+    n, times = 98 * 512, 100  # 80 MB as rows of 128 bits
+    values = np.random.default_rng(7).random((n, 70)) < np.geomspace(0.03, 0.5, 70)
+    groups = packed(random_table(n, 2, 0.6, seed=11))
+    one = MiningTable(packed(values.astype(np.uint8)), None, groups)
+    many = MiningTable(*(None if columns is None else np.tile(columns, (1, times)) for columns in one))
+    expected = engine.mine([one], 1000, 3, 10**6, n_threads, None)
+    found = engine.mine([many], 1000 * times, 3, 10**6, n_threads, None)
+    assert np.bincount(np.diff(found.itemsets.offsets))[3] > 100
+    assert np.array_equal(found.itemsets.items, expected.itemsets.items)
+    assert np.array_equal(found.counts, expected.counts * times)
+
+
+@pytest.mark.parametrize(("masked", "n_tables"), [(False, 1), (True, 2)])
+def test_mine_thousands_of_rare_columns(engine: Engine, n_threads: int, masked: bool, n_tables: int) -> None:
+    if engine.name != "native":
+        pytest.skip("takes minutes")
+    n, p = 3000, 4000
+    rows = np.sort(np.random.default_rng(12).integers(0, p, (n // 3, 6)), axis=1)
+    rows[::5, 0] = 7  # a frequent column among them
+    rows = np.tile(rows, (3, 1))
+    values = np.zeros((n, p), np.uint8)
+    np.put_along_axis(values, rows, 1, axis=1)
+    groups = np.stack([np.arange(n) < 2200, np.arange(n) % 3 > 0], axis=1)
+    counts: dict[tuple[int, ...], np.ndarray] = {}
+    for row, member in zip(values, groups, strict=True):
+        for size in (1, 2, 3):
+            for columns in combinations(np.flatnonzero(row).tolist(), size):
+                counts.setdefault(columns, np.zeros(3, np.int64))[:] += [1, *member]
+    least = 1 if masked else 2
+    frequent = [m for m, (whole, *within) in counts.items() if (min(within) if masked else whole) >= least]
+    expected = sorted(frequent, key=lambda columns: (len(columns), columns))
+    within = packed(groups.astype(np.uint8))
+    table = MiningTable(packed(values), within if masked else None, within)
+    found = engine.mine([table] * n_tables, least, 3, 10**6, n_threads, None)
+    offsets = found.itemsets.offsets
+    assert [tuple(found.itemsets.items[b:e].tolist()) for b, e in pairwise(offsets)] == expected
+    assert np.array_equal(found.counts, np.tile([counts[columns][1:] for columns in expected], (1, n_tables)))
 
 
 def groups_of(n: int, q: int) -> np.ndarray:

@@ -16,14 +16,16 @@ constexpr std::uint32_t slot_of(std::uint32_t row) {
   return (row & ~std::uint32_t{511}) | (row & 63) << 3 | (row >> 6 & 7);
 }
 
+constexpr std::uint32_t row_at(std::uint32_t slot) {
+  return (slot & ~std::uint32_t{511}) | (slot & 7) << 6 | (slot >> 3 & 63);
+}
+
 }  // namespace
 
 void BitTable::make_rows(int n_threads, const Monitor& monitor) {
   places_.resize(columns_.size());
   std::iota(places_.begin(), places_.end(), 0);
-  n_row_words_ = (n_columns() + kWordBits - 1) / kWordBits;
-  rows_.resize(static_cast<std::size_t>(n_row_words_));
-  for (WordBuffer& words : rows_) words.reserve(static_cast<std::size_t>(n_words_ * kWordBits));
+  for (n_row_words_ = 0; n_row_words_ * kWordBits < n_columns();) new_row_words();
   const SimdKernels& kernels = simd();
   const std::int64_t n_blocks = n_words_ / kBlockWords, n_tasks = (n_blocks + kBlocksPerTask - 1) / kBlocksPerTask;
   parallel_for(n_tasks, n_threads, monitor, [&](std::int64_t task, int, Watch&) {
@@ -54,13 +56,19 @@ void BitTable::slots_of(const Word* column, std::vector<std::uint32_t>& slots) c
   }
 }
 
-// Each column's rows are written where the lists of these rows end so far.
-void BitTable::make_lists() {
+// Each column is written where the lists of its rows end so far.
+bool BitTable::make_lists(std::int64_t max_bytes) {
+  std::int64_t n_ones = 0;
   list_begins_.assign(static_cast<std::size_t>(n_words_ * kWordBits) + 2, 0);
   std::vector<std::uint32_t> slots;
   std::uint32_t* const ends = list_begins_.data() + 1;  // that of a slot first counts, then moves to where it belongs
   for (std::int32_t c = 0; c < n_columns(); ++c) {
     slots_of(column(c), slots);
+    n_ones += std::ssize(slots);
+    if (bytes_of_lists(n_ones) > max_bytes) {
+      list_begins_ = {};
+      return false;
+    }
     for (const std::uint32_t slot : slots) ++ends[slot + 1];
   }
   std::partial_sum(list_begins_.begin(), list_begins_.end(), list_begins_.begin());
@@ -70,6 +78,7 @@ void BitTable::make_lists() {
     for (const std::uint32_t slot : slots) lists_[ends[slot]++] = c;
   }
   list_begins_.pop_back();
+  return true;
 }
 
 void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& slots,
@@ -78,6 +87,14 @@ void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& s
   columns_.resize(kept.size());
   places_.resize(kept.size());
   n_row_words_ = 0;
+  const auto n_words = static_cast<std::size_t>(n_words_);
+  Word* own_columns = own_columns_.reserve(kept.size() * n_words);
+  for (std::size_t k = 0; k < kept.size(); ++k) columns_[k] = own_columns + k * n_words;
+  if (!from.has_rows()) {
+    copy_columns(from, slots, kept, own_columns);
+    make_rows(1, {});
+    return;
+  }
   if (from.has_lists())
     copy_lists(from, slots, kept);
   else
@@ -85,9 +102,6 @@ void BitTable::project(const BitTable& from, const std::vector<std::uint32_t>& s
 
   // The columns are the transposed rows.
   const SimdKernels& kernels = simd();
-  const auto n_words = static_cast<std::size_t>(n_words_);
-  Word* own_columns = own_columns_.reserve(kept.size() * n_words);
-  for (std::size_t k = 0; k < kept.size(); ++k) columns_[k] = own_columns + k * n_words;
   for (std::size_t begin = 0, end; begin < kept.size(); begin = end) {
     const std::int64_t word = places_[begin] / kWordBits;
     for (end = begin; end < kept.size() && places_[end] / kWordBits == word;) ++end;
@@ -134,6 +148,23 @@ void BitTable::copy_lists(const BitTable& from, const std::vector<std::uint32_t>
   for (const std::int32_t c : kept) kept_as_[static_cast<std::size_t>(c)] = -1;
 }
 
+// Bit by bit, where there are no rows.
+void BitTable::copy_columns(const BitTable& from, const std::vector<std::uint32_t>& slots,
+                            const std::vector<std::int32_t>& kept, Word* out) const {
+  std::vector<std::uint32_t> rows(slots.size());
+  std::transform(slots.begin(), slots.end(), rows.begin(), row_at);
+  for (const std::int32_t c : kept) {
+    const Word* source = from.column(c);
+    for (std::size_t word = 0; word < static_cast<std::size_t>(n_words_); ++word) {
+      const std::size_t begin = word * kWordBits, end = std::min(begin + kWordBits, rows.size());
+      Word bits = 0;
+      for (std::size_t i = begin; i < end; ++i)
+        bits |= (source[rows[i] / kWordBits] >> rows[i] % kWordBits & 1) << i % kWordBits;
+      *out++ = bits;
+    }
+  }
+}
+
 Word* BitTable::new_row_words() {
   if (std::ssize(rows_) == n_row_words_) rows_.emplace_back();
   return rows_[static_cast<std::size_t>(n_row_words_++)].reserve(static_cast<std::size_t>(n_words_ * kWordBits));
@@ -141,8 +172,10 @@ Word* BitTable::new_row_words() {
 
 std::int64_t BitTable::cycles_to_project(std::int64_t n_rows, std::int64_t n_kept) const {
   const std::int64_t blocks = n_rows / kBlockBits + 1;
+  if (!has_rows()) return 3 * n_rows * n_kept;
   const std::int64_t row_words = has_lists() ? n_kept / kWordBits + 1 : std::min(n_row_words_, n_kept);
-  return n_rows * (2 * row_words + (has_lists() ? 3 * mean_list() : 0) + 2) + 500 * row_words * blocks + 1000;
+  return n_rows * (cycles_per_word() * row_words + (has_lists() ? 3 * mean_list() : 0) + 2) + 500 * row_words * blocks +
+         1000;
 }
 
 }  // namespace askew

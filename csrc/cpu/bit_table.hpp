@@ -24,8 +24,9 @@ class BitTable {
   // Rows are words of 64 columns. Their order is that of a transposition: row i of the columns stands at slot_of(i).
   void make_rows(int n_threads, const Monitor& monitor);
   std::int64_t bytes_of_rows() const { return (n_columns() + kWordBits - 1) / kWordBits * n_words_ * kWordBits * 8; }
-  // Or rows are lists of columns, in the same order, which are shorter where the table is wide and sparse.
-  void make_lists();
+  // Or rows are lists of columns, in the same order, which are shorter where the table is wide and sparse. False, and
+  // no lists, if they take more than max_bytes.
+  bool make_lists(std::int64_t max_bytes);
   std::int64_t bytes_of_lists(std::int64_t n_ones) const { return 4 * (n_ones + n_words_ * kWordBits); }
 
   bool has_rows() const { return n_row_words_ > 0 || has_lists(); }
@@ -35,6 +36,8 @@ class BitTable {
     return {lists_.data() + list_begins_[slot], lists_.data() + list_begins_[slot + 1]};
   }
   std::int64_t mean_list() const { return std::ssize(lists_) / (n_words_ * kWordBits) + 1; }
+  // About how long reading a word of a row takes, those before it being elsewhere: a miss of the L2 cache, or none.
+  std::int64_t cycles_per_word() const { return n_row_words_ * n_words_ * kWordBits * 8 > 1 << 22 ? 8 : 2; }
   std::int64_t words_per_row() const { return n_row_words_; }  // 0: rows are lists, or there are none
   const Word* row_words(std::int64_t word) const { return rows_[static_cast<std::size_t>(word)].data(); }
   // Column c is bit place(c) % 64 of word place(c) / 64 of a row. Places rise with columns.
@@ -42,14 +45,19 @@ class BitTable {
   // The slots of the rows that are ones of a column.
   void slots_of(const Word* column, std::vector<std::uint32_t>& slots) const;
 
-  // Becomes the rows of `from`, which has rows, at `slots`, and those of its columns that are `kept` (ascending).
+  // Becomes the rows of `from` at `slots`, and those of its columns that are `kept` (ascending).
   void project(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
-  // About how long another table takes for that.
+  // About how long another table takes for that, and how much memory, with the list of slots.
   std::int64_t cycles_to_project(std::int64_t n_rows, std::int64_t n_kept) const;
+  static std::int64_t bytes_to_project(std::int64_t n_rows, std::int64_t n_kept) {
+    return words_for(n_rows) * (8 * n_kept + kWordBits * (8 * (n_kept / kWordBits + 1) + 8));
+  }
 
  private:
   void copy_words(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
   void copy_lists(const BitTable& from, const std::vector<std::uint32_t>& slots, const std::vector<std::int32_t>& kept);
+  void copy_columns(const BitTable& from, const std::vector<std::uint32_t>& slots,
+                    const std::vector<std::int32_t>& kept, Word* out) const;
   Word* new_row_words();
 
   std::int64_t n_words_ = 0, n_row_words_ = 0;

@@ -16,13 +16,15 @@
 namespace askew {
 namespace {
 
-constexpr std::size_t kMaxStrip = 32;           // extensions that are combined with all later ones in one pass,
-constexpr std::int64_t kStripWords = 1 << 30;   // which reads about as many words: a small part of a second
-constexpr std::int64_t kMaxRowBytes = 1 << 30;  // for a second copy, by rows, of the tables that are mined
-constexpr std::int64_t kWatchWords = 1 << 22;   // between two looks at the clock
+constexpr std::size_t kMaxStrip = 32;          // extensions that are combined with all later ones in one pass,
+constexpr std::int64_t kStripWords = 1 << 30;  // which reads about as many words: a small part of a second
+constexpr std::int64_t kRowBytes = 1 << 26;    // for a second copy, by rows, of the tables that are mined,
+constexpr std::int64_t kCopyBytes = 3 << 25;   // and for copies of some of their rows by all threads
+constexpr std::int64_t kWatchWords = 1 << 22;  // between two looks at the clock
 
 struct Limits {
   std::int64_t min_count, max_size, max_sets;
+  std::int64_t copy_bytes;  // for all copies of rows of a thread
 };
 
 // What visiting an itemset of a certain size takes, kept for the next one.
@@ -152,16 +154,20 @@ class Miner {
       kernels_.and_columns(both, 2, 0, table.n_words(), out);
       level.node.rows[t] = out;
     }
-    if (projection_pays(base, added.rows, std::ssize(extensions), goes_on)) project(base, extensions, level);
+    // Half of the memory is for the copy of the first level, half of the rest for that of the second …
+    const std::int64_t room = limits_.copy_bytes >> std::min<std::size_t>(level.items.size(), kWordBits - 1);
+    if (projection_pays(base, added.rows, std::ssize(extensions), goes_on, room)) project(base, extensions, level);
   }
 
-  // Whether copying the rows of an itemset takes fewer cycles than it saves, by rough estimates.
-  static bool projection_pays(const Base& base, std::int64_t n_rows, std::int64_t n_extensions, bool goes_on) {
+  // Whether copying the rows of an itemset takes fewer cycles than it saves, by rough estimates, and at most `room`.
+  static bool projection_pays(const Base& base, std::int64_t n_rows, std::int64_t n_extensions, bool goes_on,
+                              std::int64_t room) {
     std::int64_t n_words = 0, cost = 0, n_supports = 0, n_groups = 0;
     for (std::size_t t = 0; t < base.tables.size(); ++t) {
-      if (!base.tables[t].has_rows()) return false;
+      const std::int64_t n_kept = n_extensions + base.tables[t].n_columns() - base.n_columns();
+      if (BitTable::bytes_to_project(n_rows, n_kept) > room) return false;
       n_words += base.tables[t].n_words();
-      cost = std::max(cost, base.tables[t].cycles_to_project(n_rows, n_extensions));
+      cost = std::max(cost, base.tables[t].cycles_to_project(n_rows, n_kept));
       n_supports = std::max<std::int64_t>(n_supports, base.n_supports(t));
       n_groups = std::max<std::int64_t>(n_groups, base.n_groups(t));
     }
@@ -245,20 +251,23 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
   return base;
 }
 
-// Rows of the tables, in the form that takes less memory, as far as there is room.
+// Rows of the tables, as far as there is room: lists only where they are much shorter, for to make them and to copy
+// them is a cache miss for each item.
 void make_rows(Base& root, const Extensions& singles, int n_threads, const Monitor& monitor) {
-  std::int64_t n_ones = 0, room = kMaxRowBytes;
+  std::int64_t n_ones = 0, room = kRowBytes;
   for (const Extension& single : singles) n_ones += single.rows;
   for (std::size_t t = 0; t < root.tables.size(); ++t) {
     BitTable& table = root.tables[t];
     const std::int64_t n_others = table.n_columns() - root.n_columns();
+    // exact, but for masks and a second table
     const std::int64_t lists = table.bytes_of_lists(n_ones + n_others * table.n_words() * kWordBits);
-    room -= std::min(lists, table.bytes_of_rows());
-    if (room < 0) return;
-    if (lists < table.bytes_of_rows())
-      table.make_lists();
-    else
+    const std::int64_t most = std::min(room, table.bytes_of_rows() / 8);
+    if (lists <= most && table.make_lists(most)) {
+      room -= most;
+    } else if (table.bytes_of_rows() <= room) {
+      room -= table.bytes_of_rows();
       table.make_rows(n_threads, monitor);
+    }
   }
 }
 
@@ -327,7 +336,8 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   for (const MiningTable& table : tables) n_groups += table.groups.size();
   std::deque<Miner> miners;
   for (int thread = 0; thread < n_threads; ++thread)
-    miners.emplace_back(Limits{min_count, max_size, max_sets}, std::ssize(singles), n_groups, n_found);
+    miners.emplace_back(Limits{min_count, max_size, max_sets, kCopyBytes / n_threads}, std::ssize(singles), n_groups,
+                        n_found);
   const std::vector<std::int32_t> empty;
   const Node node{&root, std::vector<const Word*>(root.tables.size(), nullptr), &singles, &empty};
   if (!miners[0].announce(singles)) return std::nullopt;

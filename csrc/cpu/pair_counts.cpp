@@ -40,7 +40,7 @@ bool PairCounts::few_ones() const {
   if (table_->has_lists()) return rows * (15 + 3 * table_->mean_list()) < by_column;
   const std::int64_t words = table_->words_per_row() - table_->place(column(0)) / kWordBits;
   const std::int64_t ones_per_row = ones / (table_->n_words() * kWordBits) + 1;
-  return rows * (3 * words + 15 + 4 * ones_per_row) < by_column;
+  return rows * ((table_->cycles_per_word() + 1) * words + 15 + 4 * ones_per_row) < by_column;
 }
 
 // Later columns are at the end of a list; its masks, and groups that are of no concern here, behind them.

@@ -26,7 +26,7 @@ WEIGHTS = (*DISTRIBUTIONS, "poisson-patterns")
 MAX_REPLICATES = 2**31 - 1
 DEFAULT_MEMORY = 2**30
 MIN_MEMORY = 2**28
-#: What the resampling kernel takes for itself: membership lists of a piece of the table, and sums.
+#: What a kernel takes for itself: resampling membership lists of a piece of the table, and sums; mining copies of rows.
 KERNEL_BYTES = 200 * 2**20
 
 
