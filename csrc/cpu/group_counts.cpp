@@ -25,7 +25,7 @@ void GroupCounts::count(const Node& node) {
         kernels.count_tile(&node.rows[t], n_prefix, groups_.data() + g,
                            static_cast<int>(std::min(kStep, groups_.size() - g)), columns_.data() + c,
                            static_cast<int>(std::min(kStep, columns_.size() - c)), table.n_words(),
-                           counts + g * n_extensions_ + c, static_cast<std::int64_t>(n_extensions_));
+                           counts + g * n_extensions_ + c, static_cast<std::int64_t>(n_extensions_), nullptr);
     counts += groups_.size() * n_extensions_;
   }
 }

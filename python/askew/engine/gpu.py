@@ -17,6 +17,7 @@ from askew.engine.protocol import (
     Engine,
     Int64,
     Itemsets,
+    MinedItemsets,
     MiningTable,
     Monitor,
     Offsets,
@@ -181,7 +182,7 @@ class GpuEngine:
         max_sets: int,
         n_threads: int,
         monitor: Monitor | None,
-    ) -> Itemsets:
+    ) -> MinedItemsets:
         return self._host.mine(tables, min_count, max_size, max_sets, n_threads, monitor)
 
     def summarize(self, difference: Difference, n_rows: int, n_threads: int) -> Summary:

@@ -10,6 +10,7 @@ from askew.engine.protocol import (
     Draws,
     Int64,
     Itemsets,
+    MinedItemsets,
     MiningTable,
     Monitor,
     Offsets,
@@ -49,7 +50,7 @@ class NumbaEngine:
         max_sets: int,
         n_threads: int,
         monitor: Monitor | None,
-    ) -> Itemsets:
+    ) -> MinedItemsets:
         from askew.engine.numba_kernels.mine import mine
 
         return mine(tables, min_count, max_size, max_sets, n_threads, monitor)

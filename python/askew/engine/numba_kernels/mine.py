@@ -20,7 +20,7 @@ from askew.engine.numba_kernels.jit import array, const, kernel
 from askew.engine.numba_kernels.parallel import Check, parallel_for
 from askew.engine.numba_kernels.rows import rows_of
 from askew.engine.numba_kernels.words import addresses_of, count_with_each, trailing_zeros, transpose, words_at
-from askew.engine.protocol import Int32, Int64, Itemsets, MiningTable, Monitor, Words
+from askew.engine.protocol import Int32, Int64, Itemsets, MinedItemsets, MiningTable, Monitor, Words
 
 _PAIRS_AT_A_TIME = 1 << 18
 _WORDS_PER_TASK = 1 << 10
@@ -35,7 +35,7 @@ def mine(
     max_sets: int,
     n_threads: int,
     monitor: Monitor | None,
-) -> Itemsets:
+) -> MinedItemsets:
     """As `Engine.mine`."""
     found = Found(max_sets)
     columns = np.arange(len(tables[0].columns) if max_size > 0 else 0, dtype=np.int32)[:, None]
@@ -54,7 +54,21 @@ def mine(
             branches.mine(place, frequent.get(place), check)
 
         parallel_for(len(order) - 1, n_threads, monitor, mine_branch)
-    return found.in_order()
+    itemsets = found.in_order()
+    return MinedItemsets(itemsets, _in_groups(tables, itemsets, n_threads, monitor))
+
+
+def _in_groups(tables: Sequence[MiningTable], itemsets: Itemsets, n_threads: int, monitor: Monitor | None) -> Int64:
+    """Counts of itemsets in all groups of all tables: shape (S, groups)."""
+    counts = []
+    offsets = itemsets.offsets + np.arange(len(itemsets) + 1)  # with one column more
+    for columns, _, groups in tables:
+        if groups is None:
+            continue
+        for group in range(len(groups)):
+            items = np.insert(itemsets.items, itemsets.offsets[:-1], len(columns) + group)
+            counts.append(count([columns, groups], 64 * columns.shape[1], Itemsets(items, offsets), n_threads, monitor))
+    return np.array(counts, np.int64).reshape(len(counts), len(itemsets)).T
 
 
 def _rare(sizes: Int64, n_rows: int) -> int:
@@ -101,7 +115,7 @@ def _pairs(first: int, n: int) -> Iterator[tuple[Int64, Int64]]:
 def _supports(tables: Sequence[MiningTable], sets: Int32, n_threads: int, monitor: Monitor | None) -> Int64:
     """Counts of sets of one size in each table, or in each of its masks: shape (supports, sets)."""
     supports = []
-    for columns, masks in tables:
+    for columns, masks, _ in tables:
         blocks, p, n = [columns], len(columns), 64 * columns.shape[1]
         if masks is not None:
             blocks.append(masks)
