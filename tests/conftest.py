@@ -30,16 +30,14 @@ def runs(backend: str) -> bool:
     return True
 
 
-ENGINES = ["numpy", "numba"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
-ENGINES += filter(runs, GPU_BACKENDS)  # tests/test_gpu.py says why where they do not
+ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
+ENGINES += filter(runs, ("numba", *GPU_BACKENDS))  # test_engine.py and test_gpu.py say why where they do not
 
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Every engine that this machine can run; native once per SIMD level, forced."""
     backend, _, level = request.param.partition("-")
-    if backend == "numba":
-        pytest.importorskip("numba")
     if not level:
         yield choose(backend)
         return

@@ -59,7 +59,7 @@ class Patterns(Askew):
     name = "askew, kernel patterns"
 
     def prepare(self, data: Any, n_threads: int) -> None:
-        self.values, self.engine = data, choose("native")
+        self.values, self.engine = data, choose(self.backend)
         self.columns = askew.Annotations(data, np.ones((len(data), 1), np.uint8)).packed_attributes
 
     def run(self) -> Any:

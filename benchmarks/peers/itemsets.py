@@ -53,7 +53,7 @@ class Count(Askew):
     name = "askew, kernel count alone"
 
     def prepare(self, data: Any, n_threads: int) -> None:
-        self.engine, self.n = choose("native"), len(data.values)
+        self.engine, self.n = choose(self.backend), len(data.values)
         annotations = askew.Annotations(data.values, data.groups)
         self.columns = [annotations.packed_attributes, annotations.packed_groups]
         itemsets = [(*columns, pairs.P + group) for columns in data.sets for group in range(2)]

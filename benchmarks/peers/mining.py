@@ -57,7 +57,7 @@ class Mine(AskewMine):
 
     def prepare(self, data: Any, n_threads: int) -> None:
         super().prepare(data, n_threads)
-        self.engine, self.n_sets = choose("native"), 0
+        self.engine, self.n_sets = choose(self.backend), 0
 
     def run(self) -> Any:
         tables = [MiningTable(self.annotations.packed_attributes)]

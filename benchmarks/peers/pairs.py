@@ -80,7 +80,7 @@ class KernelsFromArray(Askew):
     name = "askew, kernels pack and count alone"
 
     def prepare(self, data: Any, n_threads: int) -> None:
-        self.values, self.engine, self.itemsets = data, choose("native"), pair_sets().itemsets
+        self.values, self.engine, self.itemsets = data, choose(self.backend), pair_sets().itemsets
 
     def run(self) -> Any:
         columns, wrong = self.engine.pack(self.values, threads())

@@ -134,7 +134,7 @@ class Resample(Askew):
 
     def prepare(self, data: Any, n_threads: int) -> None:
         annotations = data.annotations()
-        self.engine, self.n, self.columns = choose("native"), data.n, [annotations.packed_attributes]
+        self.engine, self.n, self.columns = choose(self.backend), data.n, [annotations.packed_attributes]
         self.itemsets = data.attribute_sets(annotations).itemsets
         self.counts = np.zeros((len(self.itemsets), B), np.int64)
 
