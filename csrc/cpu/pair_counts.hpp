@@ -48,7 +48,9 @@ class PairCounts {
 
   // Of the rows that contain extension begin + b and are in mask j: how many contain begin + 1, begin + 2 … Nothing is
   // said of begin + b itself and those before it.
-  const std::int64_t* with(std::size_t b, std::size_t j) const { return &counts_[(b * n_supports_ + j) * n_tails_]; }
+  const std::int64_t* with(std::size_t b, std::size_t j) const {
+    return counts_.data() + (b * n_supports_ + j) * n_tails_;
+  }
 
  private:
   std::int32_t column(std::size_t b) const { return extensions_[b].column; }
