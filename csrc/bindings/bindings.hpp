@@ -25,6 +25,7 @@ void bind_pack(py::module_& module);
 void bind_itemsets(py::module_& module);
 void bind_resample(py::module_& module);
 void bind_summarize(py::module_& module);
+void bind_dlpack(py::module_& module);
 void bind_probes(py::module_& module);
 
 // A Monitor that lets Ctrl-C through and passes progress to a Python callable or None. Kernels call it without the GIL.

@@ -39,20 +39,20 @@ std::string version_text(int version) {
 
 int capability_of(const cudaDeviceProp& device) { return 10 * device.major + device.minor; }
 
-cudaDeviceProp properties() {
+cudaDeviceProp properties(int ordinal) {
   cudaDeviceProp device;
-  check(cudaGetDeviceProperties(&device, 0));
+  check(cudaGetDeviceProperties(&device, ordinal));
   return device;
 }
 
-std::string description() {
-  const cudaDeviceProp device = properties();
+std::string description(int ordinal) {
+  const cudaDeviceProp device = properties(ordinal);
   return std::string(device.name) + " (compute capability " + std::to_string(device.major) + "." +
          std::to_string(device.minor) + ", " + std::to_string(device.totalGlobalMem >> 20) + " MiB)";
 }
 
 // Why the GPU cannot be used, and what would help; nothing if it can.
-std::string obstacle() {
+std::string obstacle(int ordinal) {
   int driver = 0, n_devices = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
     return "no NVIDIA driver was found: install one that knows CUDA " + version_text(CUDART_VERSION) + " or later";
@@ -64,14 +64,16 @@ std::string obstacle() {
   if (error == cudaErrorNoDevice || (error == cudaSuccess && n_devices == 0))
     return "the NVIDIA driver finds no GPU; if there is one, look at CUDA_VISIBLE_DEVICES";
   if (error != cudaSuccess) return std::string("CUDA cannot start: ") + cudaGetErrorString(error);
-  if (capability_of(properties()) < kLeastCapability)
-    return "a GPU of compute capability 8.0 or higher is needed; this is " + description();
+  if (ordinal < 0 || ordinal >= n_devices)
+    return "this process sees " + std::to_string(n_devices) + " GPUs, and no GPU " + std::to_string(ordinal);
+  if (capability_of(properties(ordinal)) < kLeastCapability)
+    return "a GPU of compute capability 8.0 or higher is needed; this is " + description(ordinal);
   return {};
 }
 
-std::pair<bool, std::string> status() {
-  const std::string why_not = obstacle();
-  return why_not.empty() ? std::pair(true, description()) : std::pair(false, why_not);
+std::pair<bool, std::string> status(int ordinal) {
+  const std::string why_not = obstacle(ordinal);
+  return why_not.empty() ? std::pair(true, description(ordinal)) : std::pair(false, why_not);
 }
 
 class Memory {
@@ -134,12 +136,32 @@ void copy(void* to, std::size_t to_pitch, const void* from, std::size_t from_pit
     check(cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, rows.bytes, rows.number, kind, stream.get()));
 }
 
-// The first GPU that this process sees.
-struct Device {
-  Device() {
-    const std::string why_not = obstacle();
+// Makes a GPU the one that the thread's calls go to, and what was so before when the block is left: other libraries
+// have a current GPU as well, and it is the same.
+class Current {
+ public:
+  explicit Current(int ordinal) : ordinal_(ordinal) {}
+
+  void enter() {
+    check(cudaGetDevice(&before_));
+    check(cudaSetDevice(ordinal_));
+  }
+  void exit(const py::args&) const { check(cudaSetDevice(before_)); }
+
+ private:
+  int ordinal_, before_ = 0;
+};
+
+// A GPU, by its number among those that this process sees.
+class Device {
+ public:
+  explicit Device(int ordinal) : ordinal_(ordinal) {
+    const std::string why_not = obstacle(ordinal);
     if (!why_not.empty()) fail(why_not);
   }
+
+  std::string description() const { return cuda::description(ordinal_); }
+  Current current() const { return Current(ordinal_); }
 
   std::size_t free_bytes() const {
     std::size_t free = 0, total = 0;
@@ -181,16 +203,23 @@ struct Device {
     check(cudaLaunchKernel(kernel->function, dim3(grid.first, grid.second), dim3(threads), pointers.data(),
                            shared_bytes, stream.get()));
   }
+
+ private:
+  int ordinal_;
 };
 
 PYBIND11_MODULE(_cuda, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled CUDA kernels of askew; askew.engine.cuda is their Python side.";
-  module.def("status", &status);
+  module.def("status", &status, py::arg("ordinal") = 0);
   py::class_<Memory>(module, "Memory").def_property_readonly("address", &Memory::address);
-  py::class_<Stream>(module, "Stream");
+  py::class_<Stream>(module, "Stream").def_property_readonly("handle", [](const Stream& stream) {
+    return reinterpret_cast<std::uintptr_t>(stream.get());
+  });
+  py::class_<Current>(module, "Current").def("__enter__", &Current::enter).def("__exit__", &Current::exit);
   py::class_<Device>(module, "Device")
-      .def(py::init<>())
-      .def_property_readonly("description", [](const Device&) { return description(); })
+      .def(py::init<int>(), py::arg("ordinal") = 0)
+      .def_property_readonly("description", &Device::description)
+      .def("current", &Device::current)
       .def("free_bytes", &Device::free_bytes)
       .def("allocate", [](const Device&, std::size_t n_bytes) { return std::make_unique<Memory>(n_bytes); })
       .def("stream", [](const Device&) { return std::make_unique<Stream>(); })

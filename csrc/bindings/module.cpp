@@ -7,5 +7,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   askew::bindings::bind_itemsets(module);
   askew::bindings::bind_resample(module);
   askew::bindings::bind_summarize(module);
+  askew::bindings::bind_dlpack(module);
   askew::bindings::bind_probes(module);
 }
