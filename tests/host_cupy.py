@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from host_device import HostDevice
+from askew.engine.device_arrays import view_of
+from host_device import STREAM, HostDevice
 
 
 class HostCupy:
@@ -23,13 +24,21 @@ class HostCupy:
         assert '#include "cuda/kernels.cuh"' in code
         return SimpleNamespace(compile=lambda: None, get_function=lambda name: HostFunction(self._device, name))
 
+    def from_dlpack(self, array: Any) -> Any:
+        view = view_of(array)
+        dtype = np.dtype(view.dtype)
+        strides = tuple(stride * dtype.itemsize for stride in view.strides)
+        pointer = SimpleNamespace(ptr=view.address)
+        given = {"data": pointer, "shape": view.shape, "strides": strides, "dtype": dtype, "owner": view.owner}
+        return SimpleNamespace(**given, itemsize=dtype.itemsize)
+
     def _alloc(self, n_bytes: int) -> Any:
         memory = self._device.allocate(n_bytes)
         return SimpleNamespace(ptr=memory.address, memory=memory)
 
 
 class HostStream:
-    ptr = 0
+    ptr = STREAM
     current: HostStream | None = None
 
     def __init__(self, non_blocking: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from askew.engine.device_arrays import Exported, View, view_of
+
 HERE = Path(__file__).parent
 SOURCES = HERE.parent / "csrc"
+STREAM = 1  # the number of the only one
 FLAGS = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-U_FORTIFY_SOURCE"]
 
 
@@ -69,6 +73,9 @@ class HostDevice:
         self.used_bytes = 0
         self.launches: list[tuple[str, tuple[int, int]]] = []
 
+    def current(self) -> nullcontext[None]:
+        return nullcontext()
+
     def free_bytes(self) -> int:
         return self.total_bytes - self.used_bytes
 
@@ -111,6 +118,9 @@ class HostDevice:
         shared = ctypes.c_size_t(shared_bytes)
         wrong = self._library.askew_launch(kernel.encode(), *grid, threads, shared, values, len(arguments))
         assert wrong is None, (kernel, wrong)
+
+    def view(self, array: Any, stream: Any) -> View:
+        return view_of(Exported(array, STREAM))
 
 
 def _at(address: int, like: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def test_cuda_that_was_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cuda_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    extension = SimpleNamespace(status=lambda: (False, "no NVIDIA driver was found"))
+    extension = SimpleNamespace(status=lambda ordinal: (False, "no NVIDIA driver was found"))
     monkeypatch.setitem(sys.modules, "askew._cuda", extension)
     monkeypatch.setattr(askew, "_cuda", extension, raising=False)
     choice._gpu.cache_clear()

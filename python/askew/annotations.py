@@ -29,10 +29,12 @@ class Annotations:
     ----------
     attributes : array_like or SciPy sparse, shape (n, p)
         1 where an instance has an attribute, else 0: booleans, integers or floats in any memory order. A
-        sparse matrix is never made dense; entries that stand twice are summed.
+        sparse matrix is never made dense; entries that stand twice are summed. Arrays on a GPU (CuPy, Torch, and
+        others that have DLPack) are booleans, uint8 or int8; they are packed there, and only the bits come back.
     groups : array_like or Series, shape (n,); array_like or SciPy sparse, shape (n, q); or Annotations
         One label per instance, where None, NaN, NaT and pandas' NA mean *in no group*; or a table of 0 and 1,
-        in which an instance may be in several groups or in none. Labels are text or whole numbers, and become
+        in which an instance may be in several groups or in none. Such a table may be on a GPU, the same as the
+        attributes if these are on one; labels are read on the host. Labels are text or whole numbers, and become
         text. Other annotations of the same instances give theirs: for a model that predicts no groups.
     attribute_names : sequence of str, optional
         Default: "0" to "p-1".
@@ -48,7 +50,9 @@ class Annotations:
     ------
     InputError
         No instance, attribute or group; a value other than 0 and 1; a label that was not declared; lengths or
-        numbers of names that differ; a name or id that stands twice.
+        numbers of names that differ; a name or id that stands twice; attributes and groups on different GPUs.
+    BackendError
+        An array lies on a GPU where neither backend "cuda" nor "cupy" can run.
 
     See Also
     --------
@@ -85,6 +89,7 @@ class Annotations:
         ids: Any = None,
     ) -> None:
         declared, declared_groups = _declared(attribute_names, group_names, like)
+        interop.check_one_gpu(attributes=attributes, groups=groups)
         packed = interop.pack_matrix(attributes, declared, "attributes")
         self._set(packed, _packed_groups(groups, declared_groups), ids)
 

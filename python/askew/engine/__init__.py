@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askew.engine.choice import choose, show_config, threads
+from askew.engine.choice import choose, choose_for_gpu, show_config, threads
 from askew.engine.protocol import Draws, Engine, Itemsets, MinedItemsets, MiningTable, Monitor, TooManySets, words_for
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Monitor",
     "TooManySets",
     "choose",
+    "choose_for_gpu",
     "show_config",
     "threads",
     "words_for",

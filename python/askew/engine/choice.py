@@ -7,10 +7,14 @@ import platform
 import sys
 import warnings
 from functools import cache
+from typing import TYPE_CHECKING
 
 from askew.engine.protocol import Engine
 from askew.engine.reference import ReferenceEngine
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
+
+if TYPE_CHECKING:
+    from askew.engine.gpu import GpuEngine
 
 GPU_BACKENDS = ("cuda", "cupy")
 BACKENDS = ("native", "numba", "numpy", *GPU_BACKENDS)
@@ -60,12 +64,16 @@ def _fallback(reason: str) -> Engine:
 
 
 @cache
-def _gpu(name: str) -> Engine:
-    """The engine of a GPU, or `BackendError` with the reason. What no GPU does is done by the compiled engine."""
+def _gpu(name: str, ordinal: int | None = None) -> GpuEngine:
+    """The engine of a GPU, or `BackendError` with the reason. What no GPU does is done by the compiled engine.
+
+    Without a number it is the backend's own choice: the first GPU of "cuda", CuPy's current one of "cupy".
+    """
     from askew.engine import cuda, cupy
     from askew.engine.gpu import GpuEngine
 
-    device = (cuda if name == "cuda" else cupy).device()
+    backend = cuda if name == "cuda" else cupy
+    device = backend.device() if ordinal is None else backend.device(ordinal)
     try:
         host = _native()
     except BackendError as error:
@@ -102,6 +110,29 @@ def choose(backend: str = "auto") -> Engine:
         except BackendError as error:
             return _fallback(str(error))
     raise InputError(f"no backend {backend!r}: choose 'auto', {', '.join(map(repr, BACKENDS))}")
+
+
+def choose_for_gpu(ordinal: int) -> GpuEngine:
+    """The engine that reads arrays on the GPU of a number: that of ``ASKEW_BACKEND``, else "cuda", else "cupy".
+
+    Raises
+    ------
+    BackendError
+        Neither can run on that GPU, or ``ASKEW_BACKEND`` names a backend that reads nothing there.
+    """
+    named = os.environ.get("ASKEW_BACKEND") or "auto"
+    if named != "auto" and named not in GPU_BACKENDS:
+        raise BackendError(
+            f"ASKEW_BACKEND={named} cannot read an array on GPU {ordinal}: unset it, name one of "
+            f"{', '.join(GPU_BACKENDS)}, or bring the array to the host"
+        )
+    reasons = []
+    for name in GPU_BACKENDS if named == "auto" else [named]:
+        try:
+            return _gpu(name, ordinal)
+        except BackendError as error:
+            reasons.append(str(error))
+    raise BackendError(f"no backend can read an array on GPU {ordinal}: bring it to the host, or: {'; '.join(reasons)}")
 
 
 def threads(n_threads: int | None = None) -> int:

@@ -1,13 +1,16 @@
-"""The GPU kernels as they were compiled with the package (csrc/cuda), for the first GPU that this process sees."""
+"""The GPU kernels as they were compiled with the package (csrc/cuda), for any GPU that this process sees."""
 
 from __future__ import annotations
 
-from askew.engine.device import Device
+from typing import Any
+
+from askew.engine.device import Device, Stream
+from askew.engine.device_arrays import Exported, View, view_of
 from askew.errors import BackendError
 
 
-def device() -> Device:
-    """The GPU, or `BackendError` with the reason why there is none."""
+def device(ordinal: int = 0) -> Device:
+    """The GPU of that number, or `BackendError` with the reason why there is none."""
     try:
         from askew import _cuda
     except ImportError as error:
@@ -17,7 +20,12 @@ def device() -> Device:
             "--no-binary askew --force-reinstall --no-cache-dir askew` builds it, or says why not. backend='cupy' "
             "compiles the same kernels where there is no nvcc: `pip install 'askew[cuda12]'`"
         ) from error
-    runs, reason = _cuda.status()
+    runs, reason = _cuda.status(ordinal)
     if not runs:
         raise BackendError(f"backend 'cuda' cannot run: {reason}")
-    return _cuda.Device()
+
+    class CudaDevice(_cuda.Device):
+        def view(self, array: Any, stream: Stream) -> View:
+            return view_of(Exported(array, stream.handle))
+
+    return CudaDevice(ordinal)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from askew.engine.device import Array, Device, Memory
+from askew.engine.device_arrays import Exported, View
 from askew.errors import BackendError
 
 LEAST_CAPABILITY = 80  # as in cmake/cuda.cmake
 SHARED_BYTES_OF_ANY_KERNEL = 48 * 1024  # more must be asked for
 
 
-def device() -> Device:
-    """The GPU, or `BackendError` with the reason why there is none."""
+def device(ordinal: int | None = None) -> Device:
+    """The GPU of that number, or whichever is CuPy's current one at any time; `BackendError` if it cannot be used."""
     try:
         import cupy
     except ImportError as error:
@@ -25,16 +27,21 @@ def device() -> Device:
             f"backend 'cupy' cannot run: CuPy is missing ({error}). `pip install 'askew[cuda12]'` brings it for "
             "drivers that know CUDA 12, `pip install 'askew[cuda13]'` for CUDA 13"
         ) from error
-    why_not = obstacle(cupy)
+    why_not = obstacle(cupy, ordinal)
     if why_not:
         raise BackendError(f"backend 'cupy' cannot run: {why_not}")
     try:
-        return CupyDevice(cupy)
+        return CupyDevice(cupy, ordinal)
     except Exception as error:  # of NVRTC, of its absence, of headers: CuPy has no one class for them
         raise BackendError(f"backend 'cupy' cannot run: CuPy could not compile the kernels: {error}") from error
 
 
-def obstacle(cupy: Any) -> str:
+def current(cupy: Any, ordinal: int | None) -> AbstractContextManager[Any]:
+    """Makes a GPU CuPy's current one; without a number, leaves that as it is."""
+    return nullcontext() if ordinal is None else cupy.cuda.Device(ordinal)
+
+
+def obstacle(cupy: Any, ordinal: int | None = None) -> str:
     """Why CuPy cannot use a GPU, and what would help; nothing if it can."""
     runtime = cupy.cuda.runtime
     if runtime.is_hip:
@@ -45,7 +52,8 @@ def obstacle(cupy: Any) -> str:
             return "no NVIDIA driver was found: install one"
         if runtime.getDeviceCount() == 0:
             return "the NVIDIA driver finds no GPU; if there is one, look at CUDA_VISIBLE_DEVICES"
-        capability = cupy.cuda.Device().compute_capability
+        with current(cupy, ordinal):
+            capability = cupy.cuda.Device().compute_capability
     except runtime.CUDARuntimeError as error:
         return f"CuPy finds no GPU: {error}"
     if int(capability) < LEAST_CAPABILITY:
@@ -89,19 +97,25 @@ class CupyMemory:
 
 
 class CupyDevice:
-    """CuPy's current GPU."""
+    """A GPU by its number, or CuPy's current one."""
 
-    def __init__(self, cupy: Any) -> None:
+    def __init__(self, cupy: Any, ordinal: int | None = None) -> None:
         self._cupy = cupy
+        self._ordinal = ordinal
         self._runtime = cupy.cuda.runtime
         self._module = cupy.RawModule(code=program(), options=options())
-        self._module.compile()
+        with self.current():
+            self._module.compile()
+
+    def current(self) -> AbstractContextManager[Any]:
+        return current(self._cupy, self._ordinal)
 
     @property
     def description(self) -> str:
-        device = self._cupy.cuda.Device()
-        properties = self._runtime.getDeviceProperties(device.id)
-        capability = device.compute_capability
+        with self.current():
+            device = self._cupy.cuda.Device()
+            properties = self._runtime.getDeviceProperties(device.id)
+            capability = device.compute_capability
         return (
             f"{properties['name'].decode()} (compute capability {capability[:-1]}.{capability[-1]}, "
             f"{properties['totalGlobalMem'] >> 20} MiB)"
@@ -150,3 +164,8 @@ class CupyDevice:
             function.max_dynamic_shared_size_bytes = shared_bytes
         with stream:
             function(grid, (threads,), tuple(map(np.uint64, arguments)), shared_mem=shared_bytes)
+
+    def view(self, array: Any, stream: Any) -> View:
+        given = self._cupy.from_dlpack(Exported(array, stream.ptr))
+        strides = tuple(stride // given.itemsize for stride in given.strides)
+        return View(int(given.data.ptr), given.shape, strides, str(given.dtype), given)

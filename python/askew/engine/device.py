@@ -7,12 +7,13 @@ processor. All else about a GPU is in `engine.gpu` and `engine.gpu_resample`, on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from askew.engine.device_arrays import View
 from askew.engine.protocol import Itemsets, Words, words_for
 from askew.errors import BackendError
 
@@ -37,6 +38,10 @@ class Device(Protocol):
     @property
     def description(self) -> str:
         """Its name, compute capability and memory."""
+        ...
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Makes it the GPU that calls of this thread go to. All but `description` asks for that."""
         ...
 
     def free_bytes(self) -> int: ...
@@ -73,16 +78,24 @@ class Device(Protocol):
         """Launch a kernel of csrc/cuda/kernels.cuh."""
         ...
 
+    def view(self, array: Any, stream: Stream) -> View:
+        """An array of another library on this device, as it is when the stream comes to what it is given next."""
+        ...
+
 
 @contextmanager
 def streams(device: Device, number: int) -> Iterator[list[Stream]]:
-    """Streams that have come to their end when the block is left, be it by an exception: then memory may be freed."""
-    made = [device.stream() for _ in range(number)]
-    try:
-        yield made
-    finally:
-        for stream in made:
-            device.synchronize(stream)
+    """Streams that have come to their end when the block is left, be it by an exception: then memory may be freed.
+
+    Within the block the device is the current one.
+    """
+    with device.current():
+        made = [device.stream() for _ in range(number)]
+        try:
+            yield made
+        finally:
+            for stream in made:
+                device.synchronize(stream)
 
 
 def allocated(device: Device, allocate: Callable[[int], T]) -> T:

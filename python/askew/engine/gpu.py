@@ -6,11 +6,13 @@ of its own: one is copied while the other is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from askew.engine.device import MAX_CHUNK_ROWS, Device, DeviceItemsets, Memory, Room, allocated, chunks, filled, streams
+from askew.engine.device_arrays import View
+from askew.engine.gpu_pack import PackedArray, pack_device_array, pack_host_rows
 from askew.engine.gpu_resample import LAWS, resample
 from askew.engine.protocol import (
     Draws,
@@ -23,20 +25,12 @@ from askew.engine.protocol import (
     Offsets,
     UInt8,
     Words,
-    words_for,
 )
 from askew.metrics import Difference
 from askew.summary import Summary
 
-# as in csrc/cuda/pack.cuh and count.cuh: rows and columns, or rows and itemsets, of a block
-PACK_ROWS, PACK_COLUMNS, PACK_SHARED_BYTES = 64, 128, 64 * 132
+# as in csrc/cuda/count.cuh: rows and itemsets of a block
 COUNT_ROWS, COUNT_SETS = 128 * 64, 512
-NONE_WRONG = 2**64 - 1
-
-
-def can_be_copied(values: UInt8) -> bool:
-    """Whether rows are contiguous, and follow one another."""
-    return values.strides[1] == 1 and values.strides[0] >= values.shape[1]
 
 
 class GpuEngine:
@@ -50,45 +44,11 @@ class GpuEngine:
         self._host = host
 
     def pack(self, values: UInt8, n_threads: int) -> tuple[Words, int]:
-        device, (n, p) = self.device, values.shape
-        columns = np.zeros((p, words_for(n)), np.uint64)
-        if columns.size == 0:
-            return columns, -1
+        return pack_host_rows(self.device, values)
 
-        def allocate(n_bytes: int) -> tuple[int, Memory, Memory, Memory]:
-            rows = max(512, min(n_bytes // (2 * p), (1 << 28) // p, n + 511) // 512 * 512)
-            return rows, device.allocate(rows * p), device.allocate(8 * p * words_for(rows)), device.allocate(8)
-
-        rows, given, packed, wrong = allocated(device, allocate)
-        with streams(device, 1) as (stream,):
-            device.upload(wrong.address, np.full((1, 1), NONE_WRONG, np.uint64), stream)
-            for chunk in chunks(n, rows):
-                part = values[chunk.begin : chunk.end]
-                by_column = can_be_copied(part.T)
-                part = part.T if by_column else part if can_be_copied(part) else np.ascontiguousarray(part)
-                device.upload(given.address, part, stream)
-                n_words = words_for(len(chunk))
-                device.launch(
-                    "pack",
-                    (n_words, -(-p // PACK_COLUMNS)),
-                    256,
-                    PACK_SHARED_BYTES,
-                    [
-                        given.address,
-                        *((1, len(chunk)) if by_column else (p, 1)),
-                        len(chunk),
-                        p,
-                        packed.address,
-                        n_words,
-                        wrong.address,
-                    ],
-                    stream,
-                )
-                device.download(columns[:, chunk.words], packed.address, stream)
-                first_wrong = int(filled(device, (1, 1), np.uint64, wrong.address, stream)[0, 0])
-                if first_wrong != NONE_WRONG:
-                    return columns, chunk.begin * p + first_wrong
-        return columns, -1
+    def pack_array(self, array: object, check: Callable[[View], None]) -> PackedArray:
+        """Pack a table that lies on this GPU, without moving it: see `engine.gpu_pack`."""
+        return pack_device_array(self.device, array, check)
 
     def count(
         self, columns: Sequence[Words], n: int, itemsets: Itemsets, n_threads: int, monitor: Monitor | None

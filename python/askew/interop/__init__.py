@@ -4,6 +4,7 @@
 ``tables``   DataFrames, streams and files: the columns that are needed, by name
 ``names``    what becomes a name, and what counts as missing
 ``binary``   0/1 arrays, sparse matrices and columns → packed columns
+``gpu_arrays``  the same of arrays on a GPU
 ``labels``   one label per instance → packed columns
 ``tags``     one list of tags per instance → packed columns
 ``ids``      ids of instances, and the order that aligns two tables
@@ -15,6 +16,7 @@ first needed. Rows are counted from 0 in every message.
 from __future__ import annotations
 
 from askew.interop.binary import Packed, pack_columns, pack_matrix
+from askew.interop.gpu_arrays import check_one_gpu
 from askew.interop.ids import align_by_id, as_ids
 from askew.interop.labels import pack_groups, pack_labels
 from askew.interop.names import as_names
@@ -26,6 +28,7 @@ __all__ = [
     "align_by_id",
     "as_ids",
     "as_names",
+    "check_one_gpu",
     "columns_of",
     "pack_columns",
     "pack_groups",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from askew.engine import choose, threads, words_for
+from askew.engine.device_arrays import gpu_of
 from askew.engine.protocol import Offsets, UInt8, Words
 from askew.errors import InputError
 from askew.interop.columns import Column, as_array, as_column, chunks, first_null
-from askew.interop.names import as_names, check_number, listed, show
+from askew.interop.gpu_arrays import pack_gpu_table
+from askew.interop.names import as_names, check_number, listed, show, table_names, wrong_cell
 
 _BYTES = 1 << 24  # values looked at in one go: three temporaries of this size at most
 
@@ -26,29 +29,21 @@ class Packed(NamedTuple):
 
 
 def pack_matrix(values: object, names: Sequence[str] | None, what: str) -> Packed:
-    """An (n, p) array or sparse matrix of 0 and 1; the names are "0" to "p-1" if none are given.
+    """An (n, p) array or sparse matrix of 0 and 1, or an array on a GPU; the names are "0" to "p-1" if none are given.
 
     Raises
     ------
     InputError
         Wrong shape, wrong number of names, or a value other than 0 and 1.
     """
+    gpu = gpu_of(values)
+    if gpu is not None:
+        return Packed(*pack_gpu_table(values, gpu, names, what))
     matrix = _as_matrix(values, what)
-    n, p = matrix.shape
-    if n == 0:
-        raise InputError(f"{what} have no instances (shape {matrix.shape})")
-    if p == 0:
-        raise InputError(f"{what} have no columns (shape {matrix.shape})")
-    if names is None:
-        names = tuple(map(str, range(p)))
-    check_number(names, p, what)
-
-    def wrong(row: int, column: int, value: object) -> InputError:
-        where = f"{what}: row {row}, column {column} ({names[column]!r})"
-        return InputError(f"{where} is {show(value)}; expected 0 or 1")
-
+    names = table_names(matrix.shape, names, what)
+    wrong = partial(wrong_cell, what, names)
     words = _pack_array(matrix, wrong) if isinstance(matrix, np.ndarray) else _pack_sparse(matrix, wrong)
-    return Packed(tuple(names), words, n)
+    return Packed(names, words, matrix.shape[0])
 
 
 def pack_columns(columns: Mapping[str, Any], names: Sequence[str] | None, what: str) -> Packed:
@@ -91,7 +86,7 @@ def pack_rows(offsets: Offsets, indices: Offsets, n_columns: int) -> Words:
 
 def is_table(values: Any) -> bool:
     """Whether groups are given as a binary table and not as one label per instance."""
-    if _is_sparse(values):
+    if _is_sparse(values) or gpu_of(values) is not None:  # there are no labels on a GPU
         return True
     if isinstance(values, (list, tuple)):
         return bool(values) and isinstance(values[0], (list, tuple, np.ndarray))

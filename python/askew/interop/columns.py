@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from askew.errors import InputError
+from askew.interop.gpu_arrays import check_on_host
 from askew.interop.names import show
 
 #: A 1-dimensional NumPy array (of objects where the dtypes are mixed), or a ``pyarrow.ChunkedArray``.
@@ -38,6 +39,7 @@ def as_column(data: Any, what: str) -> Column:
     """
     if isinstance(data, (str, bytes)) or np.isscalar(data) or data is None:
         raise InputError(f"{what} must be one value per instance, not {show(data)}")
+    check_on_host(data, what)
     library = type(data).__module__.partition(".")[0]
     if isinstance(data, np.ma.MaskedArray):
         column = as_array(data.tolist(), what) if np.ma.is_masked(data) else data.data  # None where masked

@@ -86,6 +86,30 @@ def check_number(names: Sequence[str], number: int, what: str) -> None:
         raise InputError(f"{what} have {number} columns, but {len(names)} names were given")
 
 
+def table_names(shape: Sequence[int], names: Sequence[str] | None, what: str) -> tuple[str, ...]:
+    """The names of a table's columns, "0" to "p-1" if none are given.
+
+    Raises
+    ------
+    InputError
+        No row, no column, or not one name per column.
+    """
+    n, p = shape
+    if n == 0:
+        raise InputError(f"{what} have no instances (shape {(n, p)})")
+    if p == 0:
+        raise InputError(f"{what} have no columns (shape {(n, p)})")
+    if names is None:
+        return tuple(map(str, range(p)))
+    check_number(names, p, what)
+    return tuple(names)
+
+
+def wrong_cell(what: str, names: Sequence[str], row: int, column: int, value: object) -> InputError:
+    """Of a table, whose columns have names, a value that is neither 0 nor 1."""
+    return InputError(f"{what}: row {row}, column {column} ({names[column]!r}) is {show(value)}; expected 0 or 1")
+
+
 def nearest(name: object, names: Iterable[object]) -> str:
     """The end of a message about an unknown name: those that look like it, or the first few there are."""
     known = [str(candidate) for candidate in names]
