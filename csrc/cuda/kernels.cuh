@@ -4,6 +4,7 @@
 #include "cuda/count.cuh"
 #include "cuda/members.cuh"
 #include "cuda/pack.cuh"
+#include "cuda/probe.cuh"
 #include "cuda/resample.cuh"
 #include "cuda/resample_patterns.cuh"
 
@@ -13,4 +14,8 @@
   X(members)             \
   X(resample_poisson)    \
   X(resample_poisson32)  \
-  X(resample_patterns)
+  X(resample_patterns)   \
+  X(probe_read)          \
+  X(probe_count)         \
+  X(probe_weights)       \
+  X(probe_add)
