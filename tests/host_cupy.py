@@ -15,7 +15,9 @@ from host_device import STREAM, HostDevice
 class HostCupy:
     def __init__(self, device: HostDevice) -> None:
         self._device = device
-        self.cuda = SimpleNamespace(runtime=HostRuntime(device), alloc=self._alloc, Stream=HostStream)
+        self.cuda = SimpleNamespace(
+            runtime=HostRuntime(device), alloc=self._alloc, Stream=HostStream, get_current_stream=self._current_stream
+        )
 
     def get_default_memory_pool(self) -> Any:
         return SimpleNamespace(free_bytes=lambda: 0)
@@ -31,6 +33,9 @@ class HostCupy:
         pointer = SimpleNamespace(ptr=view.address)
         given = {"data": pointer, "shape": view.shape, "strides": strides, "dtype": dtype, "owner": view.owner}
         return SimpleNamespace(**given, itemsize=dtype.itemsize)
+
+    def _current_stream(self) -> HostStream:
+        return HostStream.current or HostStream(non_blocking=True)
 
     def _alloc(self, n_bytes: int) -> Any:
         memory = self._device.allocate(n_bytes)

@@ -125,7 +125,11 @@ class CupyDevice:
         return int(self._runtime.memGetInfo()[0]) + int(self._cupy.get_default_memory_pool().free_bytes())
 
     def allocate(self, n_bytes: int) -> Memory:
-        return CupyMemory(self._cupy.cuda.alloc(max(n_bytes, 1)))
+        memory = CupyMemory(self._cupy.cuda.alloc(max(n_bytes, 1)))
+        # CuPy's pool hands out what is free in the order of the current stream, which is not ours: work that was given
+        # to it may still be using the memory.
+        self._cupy.cuda.get_current_stream().synchronize()
+        return memory
 
     def stream(self) -> Any:
         return self._cupy.cuda.Stream(non_blocking=True)
