@@ -51,9 +51,9 @@ TEXT = """\
     rng : int, numpy Generator, SeedSequence or None, default None
         Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh
         seed, which ``run.seed`` tells.
-    backend : {"auto", "native", "numba", "numpy"}, default "auto"
-        What counts: the compiled extension, kernels that Numba compiles, or NumPy. "auto" takes the first of them that
-        runs, with a warning if that is not the extension. A named backend never falls back to another.
+    backend : {"auto", "native", "numba", "numpy", "cuda", "cupy"}, default "auto"
+        What counts: the compiled extension, kernels that Numba compiles, NumPy, or a GPU. "auto" takes the first of
+        them that runs, with a warning if that is not the extension. A named backend never falls back to another.
     n_threads : int, optional
         Default: ``ASKEW_NUM_THREADS``, else every processor this process may use.
     max_memory : int, default 1 GiB
