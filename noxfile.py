@@ -103,6 +103,17 @@ def numba(session: nox.Session) -> None:
 
 
 @nox.session
+def nvrtc(session: nox.Session) -> None:
+    """CUDA's run-time compiler, which needs no GPU, takes the kernels unchanged, as backend "cupy" gives them to it."""
+    install_pure(session, "[test]")
+    session.install("nvidia-cuda-nvrtc-cu12")
+    present = "from test_gpu_backends import nvrtc_libraries; next(nvrtc_libraries())"  # or the test would be skipped
+    session.run("python", "-W", "ignore", "-c", present, env={"PYTHONPATH": "tests"})
+    no_extension = "ignore:askew runs on its slow NumPy backend:askew.errors.AskewWarning"
+    session.run("pytest", "-W", no_extension, "tests/test_gpu_backends.py", "-k", "nvrtc")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Python and C++ style; changes nothing (`nox -s format` does)."""
     session.install(RUFF, CLANG_FORMAT)
