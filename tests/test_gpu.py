@@ -138,7 +138,7 @@ def test_resample_patterns(gpu: Engine, n_patterns: int, replicates: range) -> N
     draws = Draws("poisson-patterns", 2**63 + 7, 1, 0)
     counts = []
     for engine in (REFERENCE, gpu):
-        out = np.full((len(sets), len(replicates)), 5, np.int64)
+        out = np.full((len(sets), len(replicates)), 2**53 + 1, np.int64)  # which no float64 holds
         engine.resample_patterns(columns, multiplicities, sets, draws, replicates, out.T, 1, None)
         counts.append(out)
     assert np.array_equal(counts[0], counts[1])

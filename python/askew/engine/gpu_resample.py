@@ -31,14 +31,14 @@ class Law(NamedTuple):
     kernel: str
     tile_rows: int
     group: int  # replicates of a block
-    counts: type[np.uint32] | type[np.uint64]
+    counts: type[np.uint32] | type[np.int64]  # with int64, uint64 would be added up as float64
     shared_bytes: int
 
 
 LAWS = {
     "poisson": Law("resample_poisson", 16384, 8, np.uint32, 4 * (16384 + 1 + 32)),
     "poisson32": Law("resample_poisson32", 16384, 8, np.uint32, 4 * (16384 + 1 + 32)),
-    "poisson-patterns": Law("resample_patterns", 4096, 4, np.uint64, 16 * (4096 + 1)),
+    "poisson-patterns": Law("resample_patterns", 4096, 4, np.int64, 16 * (4096 + 1)),
 }
 WARPS = 8  # of a block that lists rows
 MAX_LIST_WORDS = 1 << 26
@@ -188,7 +188,7 @@ class Part(NamedTuple):
         counts = filled(job.device, shape, job.law.counts, self.slot.counts.address, self.stream)
         begin = job.replicates.start - job.groups.start * job.law.group
         part = out[self.sets.start : self.sets.stop]
-        np.add(part, counts[:, begin : begin + len(job.replicates)], out=part, casting="unsafe")
+        part += counts[:, begin : begin + len(job.replicates)]
 
 
 def start(job: Job, slot: Slot, stream: Stream, blocks: Sequence[Words], chunk: Chunk, sets: range) -> Part:
