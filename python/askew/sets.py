@@ -375,7 +375,7 @@ def mine(
 
 def _nonempty(itemsets: Itemsets, min_count: int) -> Itemsets:
     if len(itemsets) == 0:
-        raise InputError(f"no attribute set reaches min_count={min_count} in train and in test: lower min_count")
+        raise InputError(f"no attribute set reaches min_count={min_count} in every table: lower min_count")
     return itemsets
 
 
