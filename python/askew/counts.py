@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from askew.engine import Itemsets
 from askew.errors import InputError
+from askew.files import whole_file
 from askew.sets import AttributeSets
 
 Int64 = npt.NDArray[np.int64]
 
-FILE_VERSION = 1
+#: 1: every array as int64. 2: replicates as differences from the sample, in as few bytes as hold them; `source` and
+#: `predicts_groups`.
+FILE_VERSION = 2
 
 
 class View(NamedTuple):
@@ -56,6 +59,10 @@ class Counts:
         Weights, seed, table and number of replicates.
     rows : tuple of (int, int)
         Which instances of the table were counted, as half-open ranges.
+    source : str
+        Tells the files of a scan from others; "" where the table was in memory.
+    predicts_groups : bool or None
+        Whether a predicted group differs from the true one; None without predictions.
 
     See Also
     --------
@@ -73,12 +80,14 @@ class Counts:
     array([[1, 2]])
     """
 
-    __slots__ = ("_arrays", "group_names", "resampling", "rows", "sets")
+    __slots__ = ("_arrays", "group_names", "predicts_groups", "resampling", "rows", "sets", "source")
 
     sets: AttributeSets
     group_names: tuple[str, ...]
     resampling: Resampling
     rows: tuple[tuple[int, int], ...]
+    source: str
+    predicts_groups: bool | None
     _arrays: dict[str, Int64]
 
     def __init__(
@@ -88,14 +97,12 @@ class Counts:
         resampling: Resampling,
         rows: tuple[tuple[int, int], ...],
         arrays: dict[str, Int64],
+        *,
+        source: str = "",
+        predicts_groups: bool | None = None,
     ) -> None:
-        self.sets, self.group_names, self.resampling, self.rows, self._arrays = (
-            sets,
-            group_names,
-            resampling,
-            rows,
-            arrays,
-        )
+        self.sets, self.group_names, self.resampling, self.rows = sets, group_names, resampling, rows
+        self.source, self.predicts_groups, self._arrays = source, predicts_groups, arrays
 
     @property
     def n(self) -> Int64:
@@ -163,6 +170,7 @@ class Counts:
             ("groups", self.group_names, other.group_names),
             ("kinds of counts", sorted(self._arrays), sorted(other._arrays)),
             ("resampling", self.resampling, other.resampling),
+            ("source", self.source, other.source),
         ]:
             if mine != theirs:
                 raise InputError(f"these counts cannot be added: their {what} differ ({mine} and {theirs})")
@@ -171,27 +179,35 @@ class Counts:
                 "these counts cannot be added: weights of distinct rows are drawn for a whole table. "
                 "Take weights='poisson'"
             )
-        rows: list[tuple[int, int]] = []
-        for begin, end in sorted(self.rows + other.rows):
-            if rows and begin < rows[-1][1]:
-                raise InputError(
-                    f"these counts cannot be added: both contain rows {begin} to {min(end, rows[-1][1]) - 1} "
-                    f"of {self.resampling.table}. "
-                    "Give each part its place in the table: count(…, first_row=…)"
-                )
-            if rows and begin == rows[-1][1]:
-                rows[-1] = (rows[-1][0], end)
-            else:
-                rows.append((begin, end))
+        rows = joined_rows(self.rows + other.rows, self.resampling.table)
         arrays = {name: array + other._arrays[name] for name, array in self._arrays.items()}
-        return Counts(self.sets, self.group_names, self.resampling, tuple(rows), arrays)
+        return self._with(arrays, rows=rows, predicts_groups=either(self.predicts_groups, other.predicts_groups))
+
+    def _with(self, arrays: dict[str, Int64], **changed: Any) -> Counts:
+        """Counts of the same kind."""
+        same = {name: getattr(self, name) for name in ("sets", "group_names", "resampling", "rows")}
+        more = {"source": self.source, "predicts_groups": self.predicts_groups}
+        return Counts(**{**same, **more, **changed}, arrays=arrays)
+
+    def _part(self, part: slice) -> Counts:
+        """The counts of a slice of the sets, without a copy."""
+        per_set = ("truth", "prediction", "predicted_attributes", "predicted_groups_with_true_sets")
+        arrays = {
+            name: array[:, part] if name in (*per_set, "true_sets", "predicted_sets") else array
+            for name, array in self._arrays.items()
+        }
+        return self._with(arrays, sets=self.sets[part])
+
+    def _replicates(self, rows: slice) -> Counts:
+        """Some rows of the replicate axis, without a copy."""
+        return self._with({name: array[rows] for name, array in self._arrays.items()})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):
             return NotImplemented
         return (
-            (self.sets, self.group_names, self.resampling, self.rows)
-            == (other.sets, other.group_names, other.resampling, other.rows)
+            (self.sets, self.group_names, self.resampling, self.rows, self.source, self.predicts_groups)
+            == (other.sets, other.group_names, other.resampling, other.rows, other.source, other.predicts_groups)
             and self._arrays.keys() == other._arrays.keys()
             and all(np.array_equal(array, other._arrays[name]) for name, array in self._arrays.items())
         )
@@ -203,7 +219,24 @@ class Counts:
 
         The file is a ZIP archive of NumPy arrays and a JSON header; every part has a checksum.
         """
-        path = Path(path)
+        with whole_file(path) as file:
+            self._write(file)
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes, for a message or a cell of a table.
+
+        Examples
+        --------
+        >>> import askew
+        >>> counts = askew.count(askew.Annotations([[1], [1]], ["x", "y"]), "singletons")
+        >>> askew.Counts.from_bytes(counts.to_bytes()) == counts
+        True
+        """
+        buffer = io.BytesIO()
+        self._write(buffer)
+        return buffer.getvalue()
+
+    def _write(self, file: Any) -> None:
         header = {
             "format": "askew counts",
             "version": FILE_VERSION,
@@ -211,27 +244,22 @@ class Counts:
             "group_names": self.group_names,
             "resampling": self.resampling.__dict__,
             "rows": self.rows,
+            "source": self.source,
+            "predicts_groups": self.predicts_groups,
             "arrays": sorted(self._arrays),
         }
-        parts: dict[str, npt.NDArray[Any]] = {
-            "items": self.sets.itemsets.items,
-            "offsets": self.sets.itemsets.offsets,
-            **self._arrays,
-        }
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                    archive.writestr("header.json", json.dumps(header))
-                    for name, array in parts.items():
-                        with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
-                            np.lib.format.write_array(part, array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+
+            def write(name: str, array: npt.NDArray[Any]) -> None:
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                    np.lib.format.write_array(part, array, allow_pickle=False)
+
+            archive.writestr("header.json", json.dumps(header))
+            write("items", self.sets.itemsets.items)
+            write("offsets", self.sets.itemsets.offsets)
+            for name, array in self._arrays.items():
+                write(name, array[:1])
+                write(f"{name}.replicates", _narrowed(array[1:] - array[:1]))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Counts:
@@ -243,14 +271,33 @@ class Counts:
             The file is missing, cut, damaged or of another kind.
         """
         try:
-            with zipfile.ZipFile(path) as archive:
+            with open(path, "rb") as file:
+                return cls._read(file, os.fspath(path))
+        except FileNotFoundError:
+            raise InputError(f"there is no file {os.fspath(path)}") from None
+        except OSError as error:
+            raise InputError(f"{os.fspath(path)} cannot be read: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Counts:
+        """Counts from what `to_bytes` gave.
+
+        Raises
+        ------
+        InputError
+            The bytes are cut, damaged or of another kind.
+        """
+        return cls._read(io.BytesIO(data), "this")
+
+    @classmethod
+    def _read(cls, file: Any, what: str) -> Counts:
+        try:
+            with zipfile.ZipFile(file) as archive:
                 header = json.loads(archive.read("header.json"))
                 if header.get("format") != "askew counts":
-                    raise InputError(f"{os.fspath(path)} is not a file of counts")
+                    raise InputError(f"{what} is not a file of counts")
                 if header["version"] > FILE_VERSION:
-                    raise InputError(
-                        f"{os.fspath(path)} was written by a newer askew (file version {header['version']})"
-                    )
+                    raise InputError(f"{what} was written by a newer askew (file version {header['version']})")
 
                 def part(name: str) -> Int64:
                     with archive.open(f"{name}.npy") as file:
@@ -258,16 +305,24 @@ class Counts:
                         file.read()  # to the end, where the checksum is compared
                         return array
 
+                def whole(name: str) -> Int64:
+                    if header["version"] == 1:
+                        return part(name)
+                    sample, replicates = part(name), part(f"{name}.replicates")
+                    return np.concatenate([sample, sample + replicates])
+
                 itemsets = Itemsets(part("items").astype(np.int32), part("offsets"))
                 return cls(
                     AttributeSets._of(itemsets, header["attribute_names"]),
                     tuple(header["group_names"]),
                     Resampling(**header["resampling"]),
                     tuple((begin, end) for begin, end in header["rows"]),
-                    {name: part(name) for name in header["arrays"]},
+                    {name: whole(name) for name in header["arrays"]},
+                    source=header.get("source", ""),
+                    predicts_groups=header.get("predicts_groups"),
                 )
-        except FileNotFoundError:
-            raise InputError(f"there is no file {os.fspath(path)}") from None
+        except InputError:
+            raise
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -279,6 +334,38 @@ class Counts:
             AttributeError,
             RuntimeError,
         ) as error:  # whatever a damaged archive, header or array makes of itself
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{os.fspath(path)} is not a whole file of counts: {error}") from error
+            raise InputError(f"{what} is not a whole file of counts: {error}") from error
+
+
+def joined_rows(ranges: Iterable[tuple[int, int]], table: str = "the table") -> tuple[tuple[int, int], ...]:
+    """Ranges in order, those that meet as one; `InputError` if two overlap."""
+    rows: list[tuple[int, int]] = []
+    for begin, end in sorted(ranges):
+        if rows and begin < rows[-1][1]:
+            raise InputError(
+                f"these counts cannot be added: both contain rows {begin} to {min(end, rows[-1][1]) - 1} of {table}. "
+                "Give each part its place in the table: count(…, first_row=…)"
+            )
+        if rows and begin == rows[-1][1]:
+            rows[-1] = (rows[-1][0], end)
+        else:
+            rows.append((begin, end))
+    return tuple(rows)
+
+
+def either(mine: bool | None, theirs: bool | None) -> bool | None:
+    """Whether one or the other is true; what is not known stays so, unless the other is true."""
+    if mine is None or theirs is None:
+        return (mine or theirs) or None
+    return mine or theirs
+
+
+def _narrowed(array: Int64) -> npt.NDArray[Any]:
+    """The same integers in as few bytes as hold them all."""
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    kind = next(
+        kind
+        for kind in (np.int8, np.int16, np.int32, np.int64)
+        if np.iinfo(kind).min <= low <= high <= np.iinfo(kind).max
+    )
+    return array.astype(kind)
