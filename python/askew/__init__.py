@@ -14,6 +14,7 @@ from askew.engine import show_config
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
 from askew.planning import Plan, plan
 from askew.results import Audit, Estimate
+from askew.scan import Scan
 from askew.sets import AttributeSets
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Estimate",
     "InputError",
     "Plan",
+    "Scan",
     "audit",
     "bias_scores",
     "bootstrap",

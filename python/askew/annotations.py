@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,49 @@ from askew.errors import InputError
 from askew.interop import Packed
 from askew.interop.names import listed, show
 
+if TYPE_CHECKING:
+    from askew.scan import Scan
+
 Names = tuple[str, ...]
 
 
-class Annotations:
+class Named:
+    """What has attributes and groups by name: annotations in memory, or a scan of them."""
+
+    __slots__ = ()
+
+    @property
+    def attribute_names(self) -> Names:
+        """The p attributes, in the order of their columns."""
+        raise NotImplementedError
+
+    @property
+    def group_names(self) -> Names:
+        """The q groups, in the order of their columns."""
+        raise NotImplementedError
+
+    def check_same_names(self, other: Named, what: str = "the two tables") -> None:
+        """Raise `InputError` unless `other` has the same attributes and groups, in the same order.
+
+        `what` is what both are called in the message.
+
+        Examples
+        --------
+        >>> train = Annotations([[1, 0]], ["male"], attribute_names=["dog", "tie"])
+        >>> train.check_same_names(Annotations([[1, 1]], ["male"], attribute_names=["dog", "tie"]))
+        """
+        for kind, mine, theirs in (
+            ("attribute", self.attribute_names, other.attribute_names),
+            ("group", self.group_names, other.group_names),
+        ):
+            if mine != theirs:
+                raise InputError(
+                    f"{what} have different {kind} names: {_difference(mine, theirs)}; "
+                    "build the second with like= the first, so that both share one vocabulary"
+                )
+
+
+class Annotations(Named):
     """Binary attributes and groups of n instances.
 
     Attribute and group vocabularies are declared once, with the first table; further tables of the same
@@ -41,7 +80,7 @@ class Annotations:
     group_names : sequence of str, optional
         The vocabulary of the labels, which may hold groups that do not occur, or the names of the table's
         columns. Default: the sorted distinct labels; "0" to "q-1" for a table.
-    like : Annotations, optional
+    like : Annotations or Scan, optional
         Take both vocabularies from here instead.
     ids : array_like or Series, shape (n,), optional
         Distinct whole numbers or texts, which tell whether two tables have the same order of instances.
@@ -85,7 +124,7 @@ class Annotations:
         *,
         attribute_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
-        like: Annotations | None = None,
+        like: Named | None = None,
         ids: Any = None,
     ) -> None:
         declared, declared_groups = _declared(attribute_names, group_names, like)
@@ -101,7 +140,7 @@ class Annotations:
         attributes: Sequence[Any] | None = None,
         groups: Any,
         group_names: Sequence[str] | None = None,
-        like: Annotations | None = None,
+        like: Named | None = None,
         ids: Any = None,
     ) -> Annotations:
         """Annotations from columns of a table.
@@ -153,7 +192,7 @@ class Annotations:
         *,
         attribute_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
-        like: Annotations | None = None,
+        like: Named | None = None,
         unknown: str = "error",
         ids: Any = None,
     ) -> Annotations:
@@ -201,7 +240,7 @@ class Annotations:
         filters: Any = None,
         attribute_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
-        like: Annotations | None = None,
+        like: Named | None = None,
         unknown: str = "error",
         ids: str | None = None,
     ) -> Annotations:
@@ -258,10 +297,108 @@ class Annotations:
             packed = interop.pack_tags(read[tags], declared, unknown, f"column {tags!r}")
         return cls._assembled(packed, _group_columns(read, groups, declared_groups), _id_column(read, ids))
 
+    @staticmethod
+    def scan(
+        data: Any,
+        *,
+        attributes: Sequence[str] | None = None,
+        tags: str | None = None,
+        groups: Any,
+        filters: Any = None,
+        attribute_names: Sequence[str] | None = None,
+        group_names: Sequence[str] | None = None,
+        like: Named | None = None,
+        unknown: str = "error",
+        ids: str | None = None,
+        order: Scan | None = None,
+        on_error: str = "raise",
+    ) -> Scan:
+        """Annotations that stay where they are, and are read batch by batch whenever they are counted.
+
+        For tables larger than the memory. Whatever takes `Annotations` takes a scan: the counts are the same integers
+        as for the same rows in memory.
+
+        Parameters
+        ----------
+        data : path, list of paths, or whatever gives Arrow batches
+            Files, folders (with those below them; ``key=value`` in a path is a column) and globs: Parquet, Arrow IPC or
+            CSV, told apart by the extension; a ``pyarrow.dataset.Dataset``; a pyarrow, polars or pandas table; a DuckDB
+            relation or polars LazyFrame, which must give its rows in the same order each time; a list of record
+            batches; a function without arguments that returns any of these; or an iterator or ``RecordBatchReader``,
+            which can be read only once: enough for counting given sets, not for finding them.
+        attributes : list of column names
+            Columns of 0 and 1. Default, where there are no `tags`: `like`'s attributes.
+        tags : column name
+            A column of lists of tags, instead of `attributes`.
+        groups : column name, list of column names, or Scan
+            A column of labels; columns of 0 and 1, each a group of its column's name; or another scan of the same
+            instances, whose groups are taken over.
+        filters : optional
+            Rows to keep, as in `pyarrow.parquet.read_table`: ``[("split", "=", "train")]``.
+        attribute_names, group_names, like, unknown
+            As in `from_parquet`. What is not declared is looked for, in a pass over its column.
+        ids : column name, optional
+            Column of ids. Scans that have them are compared row by row.
+        order : Scan, optional
+            Bring the rows into the order of this scan, by the ids of both. Needs DuckDB, and room for this table in the
+            temporary folder.
+        on_error : {"raise", "skip"}
+            What to do with what cannot be read: row groups of a Parquet file (about a million rows together), or a
+            whole file of another kind. What was skipped is told in a warning, and in ``skipped``.
+
+        Returns
+        -------
+        Scan
+
+        Raises
+        ------
+        InputError
+            No such file, and the like; what is wrong with the rows is told, with file and row, when they are read.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import askew, pyarrow
+        >>> import pyarrow.parquet
+        >>> table = pyarrow.table({"dog": [1, 0, 1], "pred_dog": [1, 1, 1], "gender": ["female", "male", "male"]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for part in range(3):
+        ...         pyarrow.parquet.write_table(table, os.path.join(folder, f"{part}.parquet"))
+        ...     files = f"{folder}/*.parquet"
+        ...     test = askew.Annotations.scan(files, attributes=["dog"], groups="gender")
+        ...     pred = askew.Annotations.scan(files, attributes=["pred_dog"], groups="gender", like=test)
+        ...     askew.count(test, "singletons", pred=pred).predicted_attributes.co_set_group[0]
+        array([[3, 6]])
+        """
+        from askew.scan import scan
+
+        return scan(
+            data,
+            attributes=attributes,
+            tags=tags,
+            groups=groups,
+            filters=filters,
+            attribute_names=attribute_names,
+            group_names=group_names,
+            like=like,
+            unknown=unknown,
+            ids=ids,
+            order=order,
+            on_error=on_error,
+        )
+
     @classmethod
     def _assembled(cls, attributes: Packed, groups: Packed, ids: Any) -> Annotations:
         annotations = cls.__new__(cls)
         annotations._set(attributes, groups, ids)
+        return annotations
+
+    @classmethod
+    def _trusted(cls, attributes: Packed, groups: Packed, ids: npt.NDArray[Any] | None) -> Annotations:
+        """As `_assembled`, without a look at the ids."""
+        annotations = cls.__new__(cls)
+        annotations._set(attributes, groups, None)
+        annotations._ids = ids
         return annotations
 
     def _set(self, attributes: Packed, groups: Packed, ids: Any) -> None:
@@ -345,26 +482,6 @@ class Annotations:
         """
         return _unpacked(self._attributes), _unpacked(self._groups)
 
-    def check_same_names(self, other: Annotations, what: str = "the two tables") -> None:
-        """Raise `InputError` unless `other` has the same attributes and groups, in the same order.
-
-        `what` is what both are called in the message.
-
-        Examples
-        --------
-        >>> train = Annotations([[1, 0]], ["male"], attribute_names=["dog", "tie"])
-        >>> train.check_same_names(Annotations([[1, 1]], ["male"], attribute_names=["dog", "tie"]))
-        """
-        for kind, mine, theirs in (
-            ("attribute", self.attribute_names, other.attribute_names),
-            ("group", self.group_names, other.group_names),
-        ):
-            if mine != theirs:
-                raise InputError(
-                    f"{what} have different {kind} names: {_difference(mine, theirs)}; "
-                    "build the second with like= the first, so that both share one vocabulary"
-                )
-
     def check_same_instances(self, other: Annotations, what: str = "the two tables") -> None:
         """Raise `InputError` unless `other` has the same names and, in the same order, the same instances.
 
@@ -389,14 +506,14 @@ class Annotations:
 def check_annotations(**tables: object) -> None:
     """Raise `InputError` for an argument that is something else than Annotations."""
     for name, table in tables.items():
-        if not isinstance(table, Annotations):
+        if not isinstance(table, Named):
             raise InputError(f"{name} must be Annotations, not {type(table).__name__}: see askew.Annotations")
 
 
-def _declared(attribute_names: Any, group_names: Any, like: Annotations | None) -> tuple[Names | None, Names | None]:
+def _declared(attribute_names: Any, group_names: Any, like: Named | None) -> tuple[Names | None, Names | None]:
     """The two vocabularies, where they were declared."""
     if like is not None:
-        if not isinstance(like, Annotations):
+        if not isinstance(like, Named):
             raise InputError(f"like must be Annotations, not {type(like).__name__}")
         if attribute_names is not None or group_names is not None:
             raise InputError("like= brings both vocabularies: leave attribute_names and group_names out")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from askew.annotations import Annotations, check_annotations
+from askew.annotations import Annotations, Named, check_annotations
+from askew.checkpoints import Checkpoint
 from askew.checks import check_choice, check_whole
 from askew.counts import Counts, Resampling
 from askew.engine import Draws, Engine, Monitor, choose, threads
@@ -31,35 +34,37 @@ KERNEL_BYTES = 200 * 2**20
 
 
 def count(
-    annotations: Annotations,
+    annotations: Named,
     sets: str | AttributeSets | Iterable[str | Iterable[str]],
     *,
     max_size: int | None = None,
     min_count: int = 1,
     support: str = "any",
     max_sets: int = 1_000_000,
-    pred: Annotations | None = None,
+    pred: Named | None = None,
     n_resamples: int = 0,
     weights: str = "poisson",
     rng: RNG = None,
     table: str | None = None,
     first_row: int = 0,
+    rows: tuple[int, int] | None = None,
     backend: str = "auto",
     n_threads: int | None = None,
     max_memory: int = DEFAULT_MEMORY,
     progress: ProgressLike = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Counts:
     """Count how often each attribute set occurs with each group, in the sample and in bootstrap replicates.
 
     Parameters
     ----------
-    annotations : Annotations
+    annotations : Annotations or Scan
         Ground truth of n instances.
     sets : {"subsets", "observed", "singletons"}, AttributeSets, or list of sets
         A universe is that of this table alone. The sample's counts of "subsets" are found by mining them.
     max_size, min_count, support, max_sets
         As in `audit`.
-    pred : Annotations, optional
+    pred : Annotations or Scan, optional
         Predictions for the same instances: adds the three views that need them.
     n_resamples : int, default 0
         Number of bootstrap replicates B.
@@ -74,7 +79,9 @@ def count(
         Which of the independent streams of weights to draw from. Default: "test" with `pred`, else "train".
     first_row : int, default 0
         Place of the first instance within its table, when a table is counted in parts.
-    backend, n_threads, progress
+    rows : (int, int), optional
+        The part of a scan to count, as a half-open range of rows. Default: all.
+    backend, n_threads, progress, checkpoint
         As in `audit`.
     max_memory : int, default 1 GiB
         Bytes that the counts and the work on them may take.
@@ -109,6 +116,21 @@ def count(
     first_row = check_whole("first_row", first_row, 0)
     if first_row and weights == "poisson-patterns":
         raise InputError("weights='poisson-patterns' needs the whole table at once: first_row must be 0")
+    if not isinstance(annotations, Annotations) or not isinstance(pred, (Annotations, type(None))):
+        if first_row:
+            raise InputError("a scan knows the place of its rows: leave first_row out (rows= counts a part of it)")
+        from askew.streaming import count_scan
+
+        with ExitStack() as stack:
+            held = None if checkpoint is None else stack.enter_context(Checkpoint(checkpoint))
+            if isinstance(sets, str):
+                sets = universe(sets, annotations, None, limits, backend, n_threads, max_memory, held)
+            elif not isinstance(sets, AttributeSets):
+                sets = AttributeSets(sets, annotations.attribute_names)
+            how = (n_resamples, weights, rng, choose(backend), threads(n_threads), progress)
+            return count_scan(annotations, pred, table, sets, rows, max_memory, held, *how)
+    if rows is not None or checkpoint is not None:
+        raise InputError("rows= and checkpoint= are for scans: this table is in memory")
     plan = CountingPlan.of(annotations, pred, table)
     engine, n_used = choose(backend), threads(n_threads)
     if isinstance(sets, str) and sets == "subsets" and pred is None and n_resamples == 0:
@@ -143,9 +165,84 @@ def check_memory(max_memory: int) -> None:
     check_whole("max_memory", max_memory, MIN_MEMORY)
 
 
+class TablePlan:
+    """How a table is counted, with the predictions for it if there are any, and how much memory its counts take."""
+
+    table: str
+    has_predictions: bool
+    group_names: tuple[str, ...]
+    #: Whether the table is read again for every run, so that few runs are better than small ones.
+    streamed = False
+
+    @property
+    def n(self) -> int:
+        """Number of instances."""
+        raise NotImplementedError
+
+    @property
+    def predicts_groups(self) -> bool | None:
+        """Whether a predicted group differs from the true one; None without predictions."""
+        raise NotImplementedError
+
+    @property
+    def n_skipped(self) -> int:
+        """Rows that could not be read."""
+        return 0
+
+    def warn_of_skipped(self) -> None:
+        """Say which, if there are any."""
+
+    def prepared_for(self, weights: str, engine: Engine, n_threads: int) -> TablePlan:
+        """The plan with what these weights need to know of the table."""
+        raise NotImplementedError
+
+    def run(
+        self,
+        sets: AttributeSets,
+        resampling: Resampling,
+        replicates: range,
+        engine: Engine,
+        n_threads: int,
+        monitor: Monitor | None,
+        *,
+        sample: bool = True,
+    ) -> Counts:
+        """Count; the replicate axis holds the sample (if asked for) and the given replicates."""
+        raise NotImplementedError
+
+    @property
+    def bytes_per_replicate(self) -> int:
+        """Bytes of counts per set and row of the replicate axis, at most."""
+        q = len(self.group_names)
+        return 8 * (4 * q + 4 if self.has_predictions else q + 2)
+
+    @property
+    def bytes_per_set(self) -> int:
+        """Bytes of itemsets per set, of a few attributes each, while they are put together."""
+        return 5 * self.bytes_per_replicate
+
+    def check_fits(self, n_sets: int, n_resamples: int, max_memory: int) -> None:
+        """Raise `InputError` if all counts, and making them, take more than `max_memory` bytes."""
+        needed = (self.bytes_per_replicate * (1 + n_resamples) + self.bytes_per_set) * n_sets + KERNEL_BYTES
+        if self.streamed:
+            needed += stream_bytes(max_memory)
+        if needed > max_memory:
+            raise InputError(
+                f"the counts of {n_sets:,} sets, {len(self.group_names)} groups and {n_resamples:,} replicates "
+                f"take {needed / 2**20:,.0f} MiB, "
+                f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
+                "audit() and the metrics need not keep them all"
+            )
+
+
+def stream_bytes(max_memory: int) -> int:
+    """What batches of a scan may take: those being decoded, and the bits of a few chunks."""
+    return max_memory // 8
+
+
 @dataclass(frozen=True)
-class CountingPlan:
-    """A table, with the predictions for it if there are any: how much memory its counts take, and how they are made."""
+class CountingPlan(TablePlan):
+    """A table in memory."""
 
     annotations: Annotations
     pred: Annotations | None
@@ -155,15 +252,12 @@ class CountingPlan:
     @classmethod
     def of(cls, annotations: Annotations, pred: Annotations | None, table: str | None) -> CountingPlan:
         """The plan, or `InputError` if the tables do not belong together."""
-        if table is None:
-            table = "train" if pred is None else "test"
-        check_choice("table", table, TABLES)
+        table = table_name(table, pred is not None)
         if pred is not None:
             annotations.check_same_instances(pred, "test and pred")
         return cls(annotations, pred, table)
 
     def prepared_for(self, weights: str, engine: Engine, n_threads: int) -> CountingPlan:
-        """The plan with what these weights need to know of the table."""
         if weights != "poisson-patterns":
             return self
         return replace(self, patterns=pattern_table(self.layout.columns, self.annotations.n, engine, n_threads))
@@ -174,37 +268,22 @@ class CountingPlan:
         return Layout(self.annotations, self.pred)
 
     @property
-    def group_names(self) -> tuple[str, ...]:
+    def n(self) -> int:
+        return self.annotations.n
+
+    @property
+    def has_predictions(self) -> bool:  # type: ignore[override]
+        return self.pred is not None
+
+    @property
+    def group_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.annotations.group_names
 
     @property
     def predicts_groups(self) -> bool | None:
-        """Whether a predicted group differs from the true one; None without predictions."""
         if self.pred is None:
             return None
         return not np.array_equal(self.annotations.packed_groups, self.pred.packed_groups)
-
-    @property
-    def bytes_per_replicate(self) -> int:
-        """Bytes of counts per set and row of the replicate axis, at most."""
-        q = len(self.group_names)
-        return 8 * (q + 2 if self.pred is None else 4 * q + 4)
-
-    @property
-    def bytes_per_set(self) -> int:
-        """Bytes of itemsets per set, of a few attributes each, while they are put together."""
-        return 5 * self.bytes_per_replicate
-
-    def check_fits(self, n_sets: int, n_resamples: int, max_memory: int) -> None:
-        """Raise `InputError` if all counts, and making them, take more than `max_memory` bytes."""
-        needed = (self.bytes_per_replicate * (1 + n_resamples) + self.bytes_per_set) * n_sets + KERNEL_BYTES
-        if needed > max_memory:
-            raise InputError(
-                f"the counts of {n_sets:,} sets, {len(self.group_names)} groups and {n_resamples:,} replicates "
-                f"take {needed / 2**20:,.0f} MiB, "
-                f"more than max_memory ({max_memory / 2**20:,.0f} MiB): raise it, or take fewer sets or replicates. "
-                "audit() and the metrics need not keep them all"
-            )
 
     def mine(
         self,
@@ -235,7 +314,6 @@ class CountingPlan:
         first_row: int = 0,
         sample: bool = True,
     ) -> Counts:
-        """Count; the replicate axis holds the sample (if asked for) and the given replicates."""
         if sets.attribute_names != self.annotations.attribute_names:
             raise InputError("the attribute sets are over other attributes than the annotations")
         layout = self.layout
@@ -258,4 +336,10 @@ class CountingPlan:
         if monitor is not None:
             monitor(1, 1)
         rows = ((first_row, first_row + self.annotations.n),)
-        return Counts(sets, self.group_names, resampling, rows, layout.arrays(buffer, parts, len(sets)))
+        arrays = layout.arrays(buffer, parts, len(sets))
+        return Counts(sets, self.group_names, resampling, rows, arrays, predicts_groups=self.predicts_groups)
+
+
+def table_name(given: str | None, has_predictions: bool) -> str:
+    """Which of the independent streams of weights a table draws from."""
+    return check_choice("table", ("test" if has_predictions else "train") if given is None else given, TABLES)

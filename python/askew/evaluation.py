@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from askew import metrics
-from askew.annotations import Annotations
+from askew.annotations import Annotations, Named
+from askew.checkpoints import Checkpoint
 from askew.conventions import Convention
-from askew.counting import KERNEL_BYTES, CountingPlan
+from askew.counting import KERNEL_BYTES, CountingPlan, TablePlan, stream_bytes
 from askew.counts import Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
 from askew.intervals import confidence_interval
@@ -71,48 +72,54 @@ class Tables(NamedTuple):
     train: Counts | None
     test: Counts | None
 
+    def sets(self, part: slice) -> Tables:
+        """The counts of some of the sets."""
+        return Tables(*(None if counts is None else counts._part(part) for counts in self))
+
+    def rows(self, rows: slice) -> Tables:
+        """Some rows of the replicate axis; a table that is not resampled keeps its one."""
+        return Tables(*(counts if counts is None or len(counts) == 1 else counts._replicates(rows) for counts in self))
+
 
 @dataclass(frozen=True)
 class Pass:
     """The tables of a call, and how they are counted under its options."""
 
-    train: CountingPlan | None
-    test: CountingPlan | None
+    train: TablePlan | None
+    test: TablePlan | None
     options: Options
     seed: int
 
     @classmethod
-    def of(
-        cls, train: Annotations | None, test: Annotations | None, pred: Annotations | None, options: Options
-    ) -> Pass:
+    def of(cls, train: Named | None, test: Named | None, pred: Named | None, options: Options) -> Pass:
         """The pass, or `InputError` if the tables do not belong together."""
         if train is not None and test is not None:
             train.check_same_names(test, "train and test")
 
-        def plan(name: str, annotations: Annotations | None, predictions: Annotations | None) -> CountingPlan | None:
+        def plan(name: str, annotations: Named | None, predictions: Named | None) -> TablePlan | None:
             if annotations is None:
                 return None
-            made = CountingPlan.of(annotations, predictions, name)
+            made = plan_of(annotations, predictions, name, options.max_memory, options.checkpoint)
             if not options.n_resamples or name not in options.resample:
                 return made
             return made.prepared_for(options.weights, options.engine, options.chosen_threads)
 
-        return cls(
-            plan("train", train, None),
-            plan("test", test, pred),
-            options,
-            seed_of(options.rng) if options.n_resamples else 0,
-        )._checked()
+        seed = 0
+        if options.n_resamples:
+            seed = seed_of(options.rng) if options.checkpoint is None else options.checkpoint.seed(options.rng)
+        return cls(plan("train", train, None), plan("test", test, pred), options, seed)._checked()
 
     def _checked(self) -> Pass:
         if self.options.n_resamples and not set(self.options.resample) & set(self.plans):
             raise InputError(
                 f"resample={self.options.resample!r} names none of the tables that are given: {tuple(self.plans)}"
             )
+        if self.options.checkpoint is not None and not self._streamed:
+            raise InputError("checkpoint= is for scans: these tables are in memory (see Annotations.scan)")
         return self
 
     @property
-    def plans(self) -> dict[str, CountingPlan]:
+    def plans(self) -> dict[str, TablePlan]:
         return {name: plan for name, plan in [("train", self.train), ("test", self.test)] if plan is not None}
 
     def run(self) -> Run:
@@ -124,8 +131,9 @@ class Pass:
             version=__version__,
             backend=options.engine.name,
             convention=str(options.chosen_convention),
-            n_train=None if self.train is None else self.train.annotations.n,
-            n_test=None if self.test is None else self.test.annotations.n,
+            n_train=None if self.train is None else self.train.n,
+            n_test=None if self.test is None else self.test.n,
+            n_skipped=sum(plan.n_skipped for plan in self.plans.values()),
             n_resamples=int(options.n_resamples),
             weights=options.weights,
             seed=self.seed,
@@ -134,6 +142,11 @@ class Pass:
             confidence_level=float(options.confidence_level),
             predicts_groups=None if self.test is None else self.test.predicts_groups,
         )
+
+    def warn_of_skipped(self) -> None:
+        """Say which rows could not be read."""
+        for plan in self.plans.values():
+            plan.warn_of_skipped()
 
     def count(self, sets: AttributeSets, replicates: range, monitor: Any, *, sample: bool = True) -> Tables:
         """Counts of both tables; a table that is not resampled has the sample only."""
@@ -151,27 +164,57 @@ class Pass:
             )
         return Tables(**counts)
 
+    @property
+    def _streamed(self) -> bool:
+        return any(plan.streamed for plan in self.plans.values())
+
+    def _monitor(self) -> Any:
+        """What shows progress: in rows, where these are what a pass goes through."""
+        rows = sum(plan.n for plan in self.plans.values()) if self._streamed and self.options.progress else None
+        return progress_monitor(self.options.progress, rows)
+
     def tiles(self, sets: AttributeSets) -> Iterator[tuple[slice, Tables]]:
         """All replicates of a slice of the sets at a time."""
         step = self._tile(1 + self.options.n_resamples)
-        starts = range(0, len(sets), step)
-        with progress_monitor(self.options.progress) as monitor:
+        passes = self._per_pass(len(sets), step)
+        starts = range(0, len(sets), passes)
+        with self._monitor() as monitor:
             for number, start in enumerate(starts):
-                part = slice(start, min(start + step, len(sets)))
-                yield (
-                    part,
-                    self.count(sets[part], range(self.options.n_resamples), part_of(monitor, number, len(starts))),
-                )
+                whole = slice(start, min(start + passes, len(sets)))
+                tables = self.count(sets[whole], range(self.options.n_resamples), part_of(monitor, number, len(starts)))
+                for begin in range(whole.start, whole.stop, step):
+                    part = slice(begin, min(begin + step, whole.stop))
+                    yield part, tables.sets(slice(part.start - start, part.stop - start))
+                del tables  # before the next are counted
 
     def blocks(self, sets: AttributeSets) -> Iterator[Tables]:
         """All sets at a time: first the sample, then blocks of replicates."""
         block = self._block(len(sets))
         starts = range(0, self.options.n_resamples, block)
-        with progress_monitor(self.options.progress) as monitor:
-            yield self.count(sets, range(0), None)
+        with self._monitor() as monitor:
+            if self._streamed and len(starts):  # the sample and the first block in one pass
+                first = range(min(block, self.options.n_resamples))
+                tables = self.count(sets, first, part_of(monitor, 0, len(starts)))
+                yield tables.rows(slice(1))
+                yield tables.rows(slice(1, None))
+                del tables
+            else:
+                yield self.count(sets, range(0), None)
             for number, start in enumerate(starts):
-                replicates = range(start, min(start + block, self.options.n_resamples))
-                yield self.count(sets, replicates, part_of(monitor, number, len(starts)), sample=False)
+                if number or not self._streamed:
+                    replicates = range(start, min(start + block, self.options.n_resamples))
+                    yield self.count(sets, replicates, part_of(monitor, number, len(starts)), sample=False)
+
+    def _per_pass(self, n_sets: int, step: int) -> int:
+        """Sets to count at a time: a tile, or all that fit the memory where each pass reads the tables again."""
+        if not self._streamed:
+            return step
+        plans = self.plans.values()
+        per_set = sum(p.bytes_per_replicate * (1 + self.options.n_resamples) + p.bytes_per_set for p in plans)
+        if self.options.checkpoint is not None:
+            per_set *= 2  # what was counted before, and what is added to it
+        fits = (self._bytes() - min(self._bytes() // 2, _TILE_BYTES)) // per_set
+        return max(step, fits // step * step)
 
     def _block(self, n_sets: int) -> int:
         """Replicates of `n_sets` sets that fit the memory."""
@@ -186,7 +229,8 @@ class Pass:
         return block // KERNEL_BLOCK * KERNEL_BLOCK or block  # parts of the kernel's blocks cost as much as whole ones
 
     def _bytes(self) -> int:
-        return self.options.max_memory - KERNEL_BYTES
+        streams = stream_bytes(self.options.max_memory) if self._streamed else 0
+        return self.options.max_memory - KERNEL_BYTES - streams
 
     def _tile(self, n_rows: int) -> int:
         """Sets whose counts and cells in `n_rows` rows of the replicate axis fit the memory."""
@@ -200,6 +244,20 @@ class Pass:
                 f"more than max_memory={self.options.max_memory:,}: raise it, or take fewer replicates"
             )
         return max(1, min(self._bytes(), _TILE_BYTES) // per_set)
+
+
+def plan_of(
+    annotations: Named, pred: Named | None, table: str, max_memory: int, checkpoint: Checkpoint | None = None
+) -> TablePlan:
+    """How a table in memory, or a scan of one, is counted."""
+    if isinstance(annotations, Annotations) and (pred is None or isinstance(pred, Annotations)):
+        return CountingPlan.of(annotations, pred, table)
+    from askew.scan import Scan
+    from askew.streaming import ScanPlan
+
+    if not isinstance(annotations, Scan) or not (pred is None or isinstance(pred, Scan)):
+        raise InputError("test and pred must both be scans, or both in memory: scan.collect() brings one there")
+    return ScanPlan(annotations, pred, table, max_memory, checkpoint)
 
 
 def evaluate(
@@ -232,6 +290,7 @@ def evaluate(
                 sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
         del tables, train_view  # before the next tile is counted
     run = work.run()
+    work.warn_of_skipped()
     _warn(options, list(sums.values()))
     return {name: total.estimate(run, train.group_names) for name, total in sums.items()}
 
@@ -342,7 +401,7 @@ def _warn(options: Options, sums: list[_Sums]) -> None:
     """Say when a number is of little worth."""
 
     def warn(text: str) -> None:
-        warnings.warn(text, AskewWarning, stacklevel=5)
+        warnings.warn(text, AskewWarning, stacklevel=6)
 
     for total in sums:
         if total.outside_interval:

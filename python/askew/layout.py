@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,9 +31,14 @@ class Layout:
 
     For each set m the itemsets are m with each group column. Where groups do not overlap, co(m) is their sum and that
     of m with the column "in no group", which is there only if it has members; otherwise m by itself is counted.
+
+    For one of several pieces of a table, `overlapping` says of each side whether its groups may overlap. The itemsets
+    are then the same for every piece, whatever is in it.
     """
 
-    def __init__(self, annotations: Annotations, pred: Annotations | None) -> None:
+    def __init__(
+        self, annotations: Annotations, pred: Annotations | None, overlapping: Sequence[bool] | None = None
+    ) -> None:
         self._p = len(annotations.attribute_names)
         self._sides = [annotations] if pred is None else [annotations, pred]
         self._attributes: list[int] = []  # first attribute column of each side
@@ -40,27 +47,30 @@ class Layout:
         self._rest: list[int | None] = []  # column "in no group" of each side; None: co(m) is counted by itself
         self._partition: list[bool] = []
         blocks, n_columns = [], 0
-        for side in self._sides:
+        for number, side in enumerate(self._sides):
             q = len(side.group_names)
             self._attributes.append(n_columns)
             self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
             sizes = _ones(side.packed_groups)
             columns = zip(self._groups[-1], sizes.tolist(), strict=True)
-            self._joint.append([None if size == side.n else column for column, size in columns])
+            whole = overlapping is None
+            self._joint.append([None if whole and size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]
             n_columns += self._p + q
             in_some = np.bitwise_or.reduce(side.packed_groups, axis=0)
             overlap = int(sizes.sum()) > int(np.bitwise_count(in_some).sum())
+            if overlapping is not None:
+                overlap = overlapping[number]
             in_none = everybody(side.n) & ~in_some
             self._partition.append(not overlap)
-            if not overlap and in_none.any():
+            if not overlap and (not whole or in_none.any()):
                 self._rest.append(n_columns)
                 blocks.append(in_none[None])
                 n_columns += 1
             else:
                 self._rest.append(None)
         self._annotated: int | None = None  # everybody is
-        if int(_ones(annotations.packed_annotated)[0]) < annotations.n:
+        if overlapping is not None or int(_ones(annotations.packed_annotated)[0]) < annotations.n:
             self._annotated = n_columns
             blocks.append(annotations.packed_annotated)
         self.columns = blocks

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from askew.annotations import Annotations
+from askew.annotations import Annotations, Named
+from askew.checkpoints import Checkpoint
 from askew.checks import check_choice, check_share
 from askew.conventions import Convention, ConventionLike, convention_of
 from askew.counting import DEFAULT_MEMORY, check_memory, check_resampling
@@ -60,6 +63,9 @@ TEXT = """\
         Bytes of working memory, beside the tables and the result.
     progress : bool or function, default False
         True shows a bar (needs tqdm); a function is called with (work done, work in all).
+    checkpoint : path, optional
+        A folder in which the counts of scans are kept from time to time. The same call goes on from there if it is
+        interrupted, and ends with the same numbers.
 """
 
 
@@ -84,6 +90,7 @@ class Options:
     n_threads: int | None = None
     max_memory: int = DEFAULT_MEMORY
     progress: ProgressLike = False
+    checkpoint: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         check_resampling(self.n_resamples, self.weights)
@@ -122,31 +129,56 @@ class Options:
     def limits(self) -> Limits:
         return Limits(self.max_size, self.min_count, self.support, self.max_sets)
 
-    def universe(
-        self, kind: str | AttributeSets | list[Any], train: Annotations, test: Annotations | None
-    ) -> AttributeSets:
+    def universe(self, kind: str | AttributeSets | list[Any], train: Named, test: Named | None) -> AttributeSets:
         """The attribute sets that `kind` stands for, on these tables."""
-        return universe(kind, train, test, self.limits, self.backend, self.n_threads)
+        return universe(kind, train, test, self.limits, self.backend, self.n_threads, self.max_memory, self.checkpoint)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def takes_options(function: Function) -> Function:
-    """Shows the shared keywords in a function's signature and docstring: ``**options`` becomes what `Options` holds."""
+    """A public call with the shared keywords: ``**options`` becomes what `Options` holds, in signature and docstring.
+
+    What goes for all of them is done here: scans that fit the memory are read, and the checkpoint is held meanwhile.
+    """
     signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        checkpoint = kwargs.get("checkpoint")
+        with ExitStack() as stack:
+            if checkpoint is not None:
+                kwargs["checkpoint"] = stack.enter_context(Checkpoint(checkpoint))
+            else:
+                args, kwargs = _with_kept_scans(args, kwargs)
+            return function(*args, **kwargs)
+
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(Options)
         if f.default is not MISSING and f.name not in signature.parameters
     ]
-    function.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    call.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
     assert function.__doc__ is not None
-    function.__doc__ = inspect.cleandoc(function.__doc__).replace(
+    call.__doc__ = inspect.cleandoc(function.__doc__).replace(
         "**options\n    Shared keywords.\n", inspect.cleandoc(TEXT) + "\n"
     )
-    return function
+    return cast(Function, call)
+
+
+def _with_kept_scans(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, with scans that fit the memory in memory."""
+    values = [*args, *kwargs.values()]
+    if not any(isinstance(value, Named) and not isinstance(value, Annotations) for value in values):
+        return args, kwargs
+    from askew.streaming import kept
+
+    max_memory = kwargs.get("max_memory", DEFAULT_MEMORY)
+    check_memory(max_memory)
+    values = kept(values, max_memory)
+    return tuple(values[: len(args)]), dict(zip(kwargs, values[len(args) :], strict=True))
 
 
 def options_of(function_name: str, given: dict[str, Any]) -> Options:

@@ -14,8 +14,8 @@ ProgressLike: TypeAlias = "bool | Callable[[int, int], None]"
 
 
 @contextmanager
-def progress_monitor(progress: ProgressLike) -> Iterator[Monitor | None]:
-    """The function that is told of progress, or None."""
+def progress_monitor(progress: ProgressLike, rows: int | None = None) -> Iterator[Monitor | None]:
+    """The function that is told of progress, or None; a bar tells how many of `rows` are done, and how fast."""
     if callable(progress):
         yield progress
     elif progress is False:
@@ -27,10 +27,12 @@ def progress_monitor(progress: ProgressLike) -> Iterator[Monitor | None]:
             raise InputError(
                 "progress=True needs tqdm: pip install tqdm. Or pass a function of (done, total)"
             ) from None
-        with tqdm(total=1.0, bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}", leave=False) as bar:
+        told = " {n_fmt} of {total_fmt} rows, {rate_fmt}," if rows else ""
+        layout = "{percentage:3.0f}%|{bar}|" + told + " {elapsed}<{remaining}"
+        with tqdm(total=rows or 1.0, bar_format=layout, unit=" rows", unit_scale=bool(rows), leave=False) as bar:
 
             def show(done: int, total: int) -> None:
-                bar.n = done / max(total, 1)
+                bar.n = done / max(total, 1) if rows is None else rows * done // max(total, 1)
                 bar.refresh()
 
             yield show

@@ -37,6 +37,7 @@ class Run:
     resample: tuple[str, ...]
     method: str
     confidence_level: float
+    n_skipped: int  # rows of scans that could not be read, as far as their number is known
     predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
 
 
@@ -287,6 +288,8 @@ class Audit(Mapping[str, Estimate]):
             f"{run.n_train:,} training and {run.n_test:,} test instances; convention {run.convention}; "
             f"backend {run.backend}, askew {run.version}"
         ]
+        if run.n_skipped:
+            lines.append(f"{run.n_skipped:,} rows could not be read, and were skipped")
         if run.predicts_groups is False:
             lines.append(
                 "the groups of pred are those of test: BiasAmp_T->A and Multi_M->G say nothing about the model"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from askew.annotations import Annotations, check_annotations
+from askew.annotations import Annotations, Named, check_annotations
 from askew.checks import check_choice, check_whole
 from askew.engine import Engine, Itemsets, MiningTable, Monitor, TooManySets, choose, threads
 from askew.engine.protocol import Int64, Words
@@ -94,8 +94,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
     @classmethod
     def subsets(
         cls,
-        train: Annotations,
-        test: Annotations | None = None,
+        train: Named,
+        test: Named | None = None,
         *,
         max_size: int | None = None,
         min_count: int = 1,
@@ -145,16 +145,15 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         """
         limits = Limits(max_size, min_count, support, max_sets)
         check_annotations(train=train, **({} if test is None else {"test": test}))
-        tables = [train] if test is None else [train, test]
         if test is not None:
             train.check_same_names(test, "train and test")
-        return mine(tables, limits, choose(backend), threads(n_threads))[0]
+        return universe("subsets", train, test, limits, backend, n_threads)
 
     @classmethod
     def observed(
         cls,
-        train: Annotations,
-        test: Annotations | None = None,
+        train: Named,
+        test: Named | None = None,
         *,
         min_size: int = 1,
         max_size: int | None = None,
@@ -196,24 +195,26 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         check_limits(min_size=min_size, max_size=max_size, min_count=min_count)
         check_annotations(train=train, **({} if test is None else {"test": test}))
         engine, n_threads = choose(backend), threads(n_threads)
-        first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
-        bits = _rows(train.packed_attributes, first[multiplicity >= min_count])
-        sizes = bits.sum(axis=1, dtype=np.int64)
-        kept = (sizes >= min_size) & (sizes <= (bits.shape[1] if max_size is None else max_size))
-        bits, sizes = bits[kept], sizes[kept]
-        order = _by_size_and_columns(bits, sizes)
-        itemsets = Itemsets(
-            np.nonzero(bits[order])[1].astype(np.int32),
-            np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)]),
-        )
         if test is not None:
             train.check_same_names(test, "train and test")
-            counts = engine.count([test.packed_attributes], test.n, itemsets, n_threads, None)
-            itemsets = _select(itemsets, np.flatnonzero(counts >= min_count))
-        return cls._of(_nonempty(itemsets, min_count), train.attribute_names)
+        if not isinstance(train, Annotations) or not isinstance(test, (Annotations, type(None))):
+            from askew import universes
+
+            setting = universes.Setting(backend, n_threads)
+            return universes.observed(
+                train, test, min_size=min_size, max_size=max_size, min_count=min_count, setting=setting
+            )
+        first, multiplicity = engine.patterns(train.packed_attributes, train.n, n_threads)
+        bits = rows_of(train.packed_attributes, first[multiplicity >= min_count])
+        sets = observed_of(bits, train.attribute_names, min_size, max_size, min_count)
+        if test is not None:
+            counts = engine.count([test.packed_attributes], test.n, sets.itemsets, n_threads, None)
+            sets = cls._of(select(sets.itemsets, np.flatnonzero(counts >= min_count)), train.attribute_names)
+        nonempty(sets.itemsets, min_count)
+        return sets
 
     @classmethod
-    def singletons(cls, annotations: Annotations) -> AttributeSets:
+    def singletons(cls, annotations: Named) -> AttributeSets:
         """Each attribute alone.
 
         Examples
@@ -246,7 +247,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
                 f"expected a function or a boolean array of shape ({len(self)},), not {mask.dtype} "
                 f"of shape {mask.shape}"
             )
-        return self._of(_select(self.itemsets, np.flatnonzero(mask)), self.attribute_names)
+        return self._of(select(self.itemsets, np.flatnonzero(mask)), self.attribute_names)
 
     def __len__(self) -> int:
         return len(self.itemsets)
@@ -257,7 +258,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
     def __getitem__(self, index: slice) -> AttributeSets: ...
     def __getitem__(self, index: int | slice) -> tuple[str, ...] | AttributeSets:
         if isinstance(index, slice):
-            return self._of(_select(self.itemsets, np.arange(len(self))[index]), self.attribute_names)
+            return self._of(select(self.itemsets, np.arange(len(self))[index]), self.attribute_names)
         s = range(len(self))[index]
         return tuple(
             self.attribute_names[c]
@@ -313,30 +314,37 @@ class Limits:
 
 def universe(
     kind: str | AttributeSets | Iterable[str | Iterable[str]],
-    train: Annotations,
-    test: Annotations | None,
+    train: Named,
+    test: Named | None,
     limits: Limits,
     backend: str,
     n_threads: int | None,
+    max_memory: int | None = None,
+    checkpoint: Any = None,
 ) -> AttributeSets:
     """The attribute sets that `kind` stands for, on these tables."""
+    tables = [train] if test is None else [train, test]
     if isinstance(kind, AttributeSets):
         if kind.attribute_names != train.attribute_names:
             raise InputError("the attribute sets are over other attributes than the annotations")
         sets = kind
     elif not isinstance(kind, str):
         sets = AttributeSets(kind, train.attribute_names)
-    elif kind == "subsets":
-        sets = AttributeSets.subsets(train, test, **vars(limits), backend=backend, n_threads=n_threads)
-    elif kind == "observed":
-        sets = AttributeSets.observed(
-            train, test, max_size=limits.max_size, min_count=limits.min_count, backend=backend, n_threads=n_threads
-        )
     elif kind == "singletons":
         sets = AttributeSets.singletons(train)
-    else:
+    elif kind not in ("subsets", "observed"):
         raise InputError(
             f'sets must be "subsets", "observed", "singletons", AttributeSets or a list of sets, not {kind!r}'
+        )
+    elif not all(isinstance(table, Annotations) for table in tables):
+        from askew import universes
+
+        sets = universes.find(kind, tables, limits, backend, threads(n_threads), max_memory, checkpoint)
+    elif kind == "subsets":
+        sets, _ = mine([t for t in tables if isinstance(t, Annotations)], limits, choose(backend), threads(n_threads))
+    else:
+        sets = AttributeSets.observed(
+            train, test, max_size=limits.max_size, min_count=limits.min_count, backend=backend, n_threads=n_threads
         )
     if len(sets) == 0:
         raise InputError("the list of attribute sets is empty")
@@ -370,10 +378,11 @@ def mine(
             f"of {'any size' if limits.max_size is None else f'up to {limits.max_size} attributes'} "
             f"that at least {limits.min_count} instances contain: lower max_size, raise min_count, or raise max_sets"
         ) from None
-    return AttributeSets._of(_nonempty(itemsets, limits.min_count), names), counts
+    return AttributeSets._of(nonempty(itemsets, limits.min_count), names), counts
 
 
-def _nonempty(itemsets: Itemsets, min_count: int) -> Itemsets:
+def nonempty(itemsets: Itemsets, min_count: int) -> Itemsets:
+    """The itemsets, or `InputError` if there are none."""
     if len(itemsets) == 0:
         raise InputError(f"no attribute set reaches min_count={min_count} in every table: lower min_count")
     return itemsets
@@ -387,7 +396,7 @@ def check_limits(*, max_size: int | None, **limits: int) -> None:
         check_whole(name, value, 1)
 
 
-def _rows(columns: Words, instances: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def rows_of(columns: Words, instances: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Some instances' rows of packed columns."""
     octets = columns.astype("<u8", copy=False).view(np.uint8)
     octet, bit = instances // 8, (1 << instances % 8).astype(np.uint8)
@@ -395,6 +404,19 @@ def _rows(columns: Words, instances: npt.NDArray[np.int64]) -> npt.NDArray[np.bo
     for c, column in enumerate(octets):
         rows[:, c] = column[octet] & bit
     return rows
+
+
+def observed_of(
+    bits: npt.NDArray[np.bool_], names: Sequence[str], min_size: int, max_size: int | None, min_count: int
+) -> AttributeSets:
+    """Rows of attributes as sets of allowed sizes, by size, then columns."""
+    sizes = bits.sum(axis=1, dtype=np.int64)
+    kept = (sizes >= min_size) & (sizes <= (bits.shape[1] if max_size is None else max_size))
+    bits, sizes = bits[kept], sizes[kept]
+    order = _by_size_and_columns(bits, sizes)
+    offsets = np.concatenate([[0], np.cumsum(sizes[order], dtype=np.int64)])
+    itemsets = Itemsets(np.nonzero(bits[order])[1].astype(np.int32), offsets)
+    return AttributeSets._of(nonempty(itemsets, min_count), names)
 
 
 def _by_size_and_columns(rows: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
@@ -405,7 +427,7 @@ def _by_size_and_columns(rows: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int6
     return np.lexsort([*~words.T[::-1], sizes])
 
 
-def _select(itemsets: Itemsets, chosen: npt.NDArray[np.intp]) -> Itemsets:
+def select(itemsets: Itemsets, chosen: npt.NDArray[np.intp]) -> Itemsets:
     """The itemsets of the given numbers."""
     sizes = np.diff(itemsets.offsets)[chosen]
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])

@@ -8,6 +8,8 @@
 ``labels``   one label per instance → packed columns
 ``tags``     one list of tags per instance → packed columns
 ``ids``      ids of instances, and the order that aligns two tables
+``sources``  files, streams and queries in batches
+``joining``  rows in the order of another table's ids
 
 NumPy alone is enough for arrays, lists and SciPy's sparse matrices; pyarrow and narwhals are imported when
 first needed. Rows are counted from 0 in every message.
@@ -16,6 +18,7 @@ first needed. Rows are counted from 0 in every message.
 from __future__ import annotations
 
 from askew.interop.binary import Packed, pack_columns, pack_matrix
+from askew.interop.columns import as_column
 from askew.interop.gpu_arrays import check_one_gpu
 from askew.interop.ids import align_by_id, as_ids
 from askew.interop.labels import pack_groups, pack_labels
@@ -26,6 +29,7 @@ from askew.interop.tags import pack_tags
 __all__ = [
     "Packed",
     "align_by_id",
+    "as_column",
     "as_ids",
     "as_names",
     "check_one_gpu",

@@ -55,6 +55,11 @@ def pack_tags(tags: Any, names: Sequence[str] | None, unknown: str, what: str = 
     return Packed(tuple(names), pack_rows(offsets, codes, len(names)), len(column))
 
 
+def flat_tags(column: Column, what: str) -> Column:
+    """The tags of all rows in one column."""
+    return (_object_lists if isinstance(column, np.ndarray) else _arrow_lists)(column, what)[1]
+
+
 def _arrow_lists(column: Column, what: str) -> tuple[Offsets, Column]:
     """Offsets of the rows, and all tags in one column."""
     if "list" not in str(column.type).partition("<")[0]:

@@ -1,0 +1,92 @@
+"""Tables that are read while they are counted: the same integers as in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import askew
+from askew import Annotations, scan, streaming, universes
+
+
+def as_table(prefix: str, annotations: Annotations) -> pa.Table:
+    """The columns of annotations that are in one group or in none."""
+    attributes, groups = annotations.to_numpy()
+    labels = [annotations.group_names[int(row.argmax())] if row.any() else None for row in groups]
+    columns = {prefix + name: attributes[:, c] for c, name in enumerate(annotations.attribute_names)}
+    return pa.table({**columns, f"{prefix}group": labels})
+
+
+def write(table: pa.Table, folder: Path, n_files: int, row_group_size: int = 777) -> None:
+    folder.mkdir()
+    step = -(-len(table) // n_files)
+    for part in range(n_files):
+        pq.write_table(table.slice(part * step, step), folder / f"{part}.parquet", row_group_size=row_group_size)
+
+
+@pytest.fixture
+def tables() -> tuple[Annotations, Annotations, Annotations]:
+    train, test, pred = askew.datasets.make_annotations(5000, amplification=0.2, rng=1)[:3]
+    return train, test, pred
+
+
+@pytest.fixture
+def scans(tables, tmp_path):
+    train, test, pred = tables
+    names = list(train.attribute_names)
+    write(as_table("", train), tmp_path / "train", 3)
+    both = as_table("", test)
+    for name, column in zip(predicted := as_table("pred_", pred), predicted.column_names, strict=False):
+        both = both.append_column(column, name)
+    write(both, tmp_path / "test", 4)
+    scanned = Annotations.scan(tmp_path / "train", attributes=names, groups="group")
+    files = f"{tmp_path}/test/*.parquet"
+    return (
+        scanned,
+        Annotations.scan(files, attributes=names, groups="group", like=scanned),
+        Annotations.scan(files, attributes=[f"pred_{name}" for name in names], groups="pred_group", like=scanned),
+    )
+
+
+@pytest.fixture(params=[512, 1 << 20])
+def chunk_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Chunks of different sizes, none of which is kept in memory."""
+    monkeypatch.setattr(scan, "CHUNK_ROWS", request.param)
+    monkeypatch.setattr(streaming, "KEPT", 10**9)
+    return request.param
+
+
+OPTIONS = {"n_resamples": 200, "rng": 3, "max_size": 3, "min_count": 20}
+
+
+@pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning")
+def test_an_audit_of_scans_is_that_of_tables_in_memory(tables, scans, chunk_rows):
+    expected = askew.audit(*tables, **OPTIONS)
+    assert askew.audit(*scans, **OPTIONS).to_dict(cells=True) == expected.to_dict(cells=True)
+
+
+def test_counts_of_parts_make_the_counts_of_the_whole(tables, scans, chunk_rows):
+    how = {"n_resamples": 20, "rng": 1}
+    whole = askew.count(scans[1], "singletons", pred=scans[2], **how)
+    parts = [askew.count(scans[1], "singletons", pred=scans[2], rows=rows, **how) for rows in [(3333, 5000), (0, 3333)]]
+    assert parts[0] + parts[1] == whole
+    in_memory = askew.count(tables[1], "singletons", pred=tables[2], **how)
+    for view in ("truth", "prediction", "predicted_attributes", "predicted_groups"):
+        for mine, theirs in zip(getattr(whole, view), getattr(in_memory, view), strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("share", [4, 10**9])
+@pytest.mark.parametrize("support", ["any", "every"])
+def test_universes_of_scans_are_those_of_tables_in_memory(tables, scans, monkeypatch, share, support):
+    monkeypatch.setattr(universes, "MINED", share)  # the table is one chunk, or chunks of 512 rows
+    for min_count in (100, 300):
+        limits = {"min_count": min_count, "support": support}
+        assert askew.AttributeSets.subsets(*scans[:2], **limits) == askew.AttributeSets.subsets(*tables[:2], **limits)
+    for min_count in (1, 5):
+        observed = askew.AttributeSets.observed(*scans[:2], min_count=min_count)
+        assert observed == askew.AttributeSets.observed(*tables[:2], min_count=min_count)
