@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from askew import metrics
-from askew.annotations import Annotations, check_annotations
+from askew.annotations import Named, check_annotations
 from askew.checks import check_choice
 from askew.errors import InputError
 from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate
@@ -32,7 +32,7 @@ DIRECTIONS = {
 
 
 @takes_options
-def mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
+def mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Estimate:
     """BA_MALS of Zhao et al. 2017: do predictions favour the group that training data favour, and by how much more?
 
     ::
@@ -42,9 +42,9 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
 
     Parameters
     ----------
-    train, test, pred : Annotations
+    train, test, pred : Annotations, Scan or Counts
         Ground truth of the training and the test instances, and predictions of attributes and groups for the same
-        test instances.
+        test instances. Counts of test have those of the predictions in them: leave `pred` out.
     **options
         Shared keywords.
 
@@ -82,7 +82,7 @@ def mals(train: Annotations, test: Annotations, pred: Annotations, **options: An
 
 @takes_options
 def directional(
-    train: Annotations, test: Annotations, pred: Annotations, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+    train: Named, test: Named, pred: Named | None = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
 ) -> Estimate:
     """BiasAmp→ of Wang & Russakovsky 2021: are correlations of groups and attributes amplified, and in which direction?
 
@@ -93,7 +93,7 @@ def directional(
 
     Parameters
     ----------
-    train, test, pred : Annotations
+    train, test, pred : Annotations, Scan or Counts
         As in `mals`.
     direction : {"group->attribute", "attribute->group"}
         Whether errors in attributes depend on the group, or errors in groups on the attributes. The papers' "G->M"
@@ -133,7 +133,7 @@ def directional(
 
 
 @takes_options
-def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Estimate:
+def multi_mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Estimate:
     """Multi_MALS of Zhao, Andrews & Xiang 2023: MALS over attribute sets, by size.
 
     ::
@@ -143,7 +143,7 @@ def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **optio
 
     Parameters
     ----------
-    train, test, pred : Annotations
+    train, test, pred : Annotations, Scan or Counts
         As in `mals`.
     **options
         Shared keywords.
@@ -176,7 +176,7 @@ def multi_mals(train: Annotations, test: Annotations, pred: Annotations, **optio
 
 @takes_options
 def multi_directional(
-    train: Annotations, test: Annotations, pred: Annotations, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+    train: Named, test: Named, pred: Named | None = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
 ) -> Estimate:
     """Multi_{G→M} and Multi_{M→G} of Zhao, Andrews & Xiang 2023: directional amplification over attribute sets.
 
@@ -187,7 +187,7 @@ def multi_directional(
 
     Parameters
     ----------
-    train, test, pred : Annotations
+    train, test, pred : Annotations, Scan or Counts
         As in `mals`.
     direction : {"group->attribute", "attribute->group"}
         As in `directional`.
@@ -224,7 +224,7 @@ def multi_directional(
 
 
 @takes_options
-def audit(train: Annotations, test: Annotations, pred: Annotations, **options: Any) -> Audit:
+def audit(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Audit:
     """Every bias-amplification metric in one pass, on the same replicates.
 
     `BA_MALS`, `BiasAmp_A->T` and `BiasAmp_T->A` over single attributes, `Multi_MALS`, `Multi_G->M` and `Multi_M->G`
@@ -232,9 +232,10 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
 
     Parameters
     ----------
-    train, test, pred : Annotations
+    train, test, pred : Annotations, Scan or Counts
         Ground truth of the training and the test instances, and predictions of attributes and groups for the same
         test instances, in the same order. Where a model predicts no groups: ``Annotations(…, groups=test, like=test)``.
+        Counts of test have those of the predictions in them: leave `pred` out. They bring their replicates along.
     **options
         Shared keywords.
 
@@ -287,12 +288,12 @@ def audit(train: Annotations, test: Annotations, pred: Annotations, **options: A
 
 
 @takes_options
-def bias_scores(annotations: Annotations, **options: Any) -> Table:
+def bias_scores(annotations: Named, **options: Any) -> Table:
     """Bias scores of attribute sets in one table, with intervals: bias(m, g) = co(m, g) / Σ_g' co(m, g').
 
     Parameters
     ----------
-    annotations : Annotations
+    annotations : Annotations, Scan or Counts
     **options
         Shared keywords.
 
@@ -347,9 +348,9 @@ def bias_scores(annotations: Annotations, **options: Any) -> Table:
 @takes_options
 def bootstrap(
     statistic: Callable[[Tables], npt.ArrayLike],
-    train: Annotations | None = None,
-    test: Annotations | None = None,
-    pred: Annotations | None = None,
+    train: Named | None = None,
+    test: Named | None = None,
+    pred: Named | None = None,
     **options: Any,
 ) -> Estimate:
     """Bootstrap a metric of your own.
@@ -360,7 +361,7 @@ def bootstrap(
         Called with an object whose ``train`` and ``test`` are `Counts` (None for a table that is not given), for the
         sample and then for blocks of replicates. Returns an array whose first axis is the replicate, like that of
         every array of counts: shape (R, …). It should be a NumPy expression without a loop over replicates.
-    train, test, pred : Annotations, optional
+    train, test, pred : Annotations, Scan or Counts, optional
         At least one of `train` and `test`; `pred` needs `test`.
     **options
         Shared keywords.
@@ -405,18 +406,18 @@ def bootstrap(
     return Estimate(getattr(statistic, "__name__", "statistic"), value[()], work.run(), replicates)
 
 
-def _single(metric: Metric, train: Annotations, test: Annotations, pred: Annotations, options: Options) -> Estimate:
+def _single(metric: Metric, train: Named, test: Named, pred: Named | None, options: Options) -> Estimate:
     return evaluate([metric], train, test, pred, options)[metric.name]
 
 
-def _mals_metric(name: str, options: Options, train: Annotations, test: Annotations, *, single: bool) -> Metric:
+def _mals_metric(name: str, options: Options, train: Named, test: Named, *, single: bool) -> Metric:
     default = "singletons" if single else options.chosen_convention.sets
     sets = options.universe(default if options.sets is None else options.sets, train, test)
     return Metric(name, "mals", sets, single if options.signed is None else options.signed)
 
 
 def _directional_metric(
-    name: str, direction: str, options: Options, train: Annotations, test: Annotations, *, single: bool
+    name: str, direction: str, options: Options, train: Named, test: Named, *, single: bool
 ) -> Metric:
     direction = direction.replace("→", "->") if isinstance(direction, str) else direction
     check_choice("direction", direction, DIRECTIONS)

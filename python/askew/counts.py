@@ -26,6 +26,17 @@ Int64 = npt.NDArray[np.int64]
 FILE_VERSION = 2
 
 
+#: Arrays with one entry per attribute set, on their second axis.
+PER_SET = (
+    "truth",
+    "prediction",
+    "predicted_attributes",
+    "predicted_groups_with_true_sets",
+    "true_sets",
+    "predicted_sets",
+)
+
+
 class View(NamedTuple):
     """Counts of attribute sets with groups; axis 0 is the replicate, and the first row is the sample itself."""
 
@@ -191,11 +202,7 @@ class Counts:
 
     def _part(self, part: slice) -> Counts:
         """The counts of a slice of the sets, without a copy."""
-        per_set = ("truth", "prediction", "predicted_attributes", "predicted_groups_with_true_sets")
-        arrays = {
-            name: array[:, part] if name in (*per_set, "true_sets", "predicted_sets") else array
-            for name, array in self._arrays.items()
-        }
+        arrays = {name: array[:, part] if name in PER_SET else array for name, array in self._arrays.items()}
         return self._with(arrays, sets=self.sets[part])
 
     def _replicates(self, rows: slice) -> Counts:

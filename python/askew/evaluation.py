@@ -252,8 +252,12 @@ def plan_of(
     """How a table in memory, or a scan of one, is counted."""
     if isinstance(annotations, Annotations) and (pred is None or isinstance(pred, Annotations)):
         return CountingPlan.of(annotations, pred, table)
+    from askew.counted import Counted, CountedPlan
     from askew.scan import Scan
     from askew.streaming import ScanPlan
+
+    if isinstance(annotations, Counted):
+        return CountedPlan(annotations.counts)
 
     if not isinstance(annotations, Scan) or not (pred is None or isinstance(pred, Scan)):
         raise InputError("test and pred must both be scans, or both in memory: scan.collect() brings one there")
@@ -261,7 +265,7 @@ def plan_of(
 
 
 def evaluate(
-    chosen: list[Metric], train: Annotations, test: Annotations, pred: Annotations, options: Options
+    chosen: list[Metric], train: Named, test: Named, pred: Named | None, options: Options
 ) -> dict[str, Estimate]:
     """Estimates of the metrics, from one pass over the tables."""
     if len(train.group_names) < 2:

@@ -16,6 +16,7 @@ from askew.checkpoints import Checkpoint
 from askew.checks import check_choice, check_share
 from askew.conventions import Convention, ConventionLike, convention_of
 from askew.counting import DEFAULT_MEMORY, check_memory, check_resampling
+from askew.counts import Counts
 from askew.engine import Engine, choose, threads
 from askew.errors import InputError
 from askew.intervals import METHODS
@@ -140,7 +141,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def takes_options(function: Function) -> Function:
     """A public call with the shared keywords: ``**options`` becomes what `Options` holds, in signature and docstring.
 
-    What goes for all of them is done here: scans that fit the memory are read, and the checkpoint is held meanwhile.
+    What goes for all of them is done here: scans that fit the memory are read, counts stand for tables, and the
+    checkpoint is held meanwhile.
     """
     signature = inspect.signature(function)
 
@@ -151,7 +153,7 @@ def takes_options(function: Function) -> Function:
             if checkpoint is not None:
                 kwargs["checkpoint"] = stack.enter_context(Checkpoint(checkpoint))
             else:
-                args, kwargs = _with_kept_scans(args, kwargs)
+                args, kwargs = _with_tables(signature, args, kwargs)
             return function(*args, **kwargs)
 
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -168,9 +170,15 @@ def takes_options(function: Function) -> Function:
     return cast(Function, call)
 
 
-def _with_kept_scans(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments, with scans that fit the memory in memory."""
+def _with_tables(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, with counts as tables, and with scans that fit the memory in memory."""
     values = [*args, *kwargs.values()]
+    if any(isinstance(value, Counts) for value in values):
+        from askew.counted import in_place_of_tables
+
+        return in_place_of_tables(signature, args, kwargs)
     if not any(isinstance(value, Named) and not isinstance(value, Annotations) for value in values):
         return args, kwargs
     from askew.streaming import kept

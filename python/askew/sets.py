@@ -266,9 +266,8 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         )
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
-        items, offsets = self.itemsets.items.tolist(), self.itemsets.offsets.tolist()
-        for begin, end in pairwise(offsets):
-            yield tuple(self.attribute_names[c] for c in items[begin:end])
+        for columns in self.columns():
+            yield tuple(self.attribute_names[c] for c in columns)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AttributeSets):
@@ -290,6 +289,27 @@ class AttributeSets(Sequence[tuple[str, ...]]):
             np.concatenate([a.items, b.items]), np.concatenate([a.offsets, b.offsets[1:] + a.offsets[-1]])
         )
         return self._of(joined, self.attribute_names)
+
+    def __or__(self, other: AttributeSets) -> AttributeSets:
+        """The sets of either list, each once, in the order of their first appearance.
+
+        Examples
+        --------
+        >>> names = ["cup", "tea"]
+        >>> list(AttributeSets(["cup", "tea"], names) | AttributeSets(["tea", ["cup", "tea"]], names))
+        [('cup',), ('tea',), ('cup', 'tea')]
+        """
+        both = self + other
+        first: dict[tuple[int, ...], int] = {}
+        for number, columns in enumerate(both.columns()):
+            first.setdefault(columns, number)
+        return self._of(select(both.itemsets, np.array([*first.values()], np.intp)), self.attribute_names)
+
+    def columns(self) -> Iterator[tuple[int, ...]]:
+        """The numbers of each set's attributes, ascending."""
+        items, offsets = self.itemsets.items.tolist(), self.itemsets.offsets.tolist()
+        for begin, end in pairwise(offsets):
+            yield tuple(items[begin:end])
 
     def __repr__(self) -> str:
         by_size = ", ".join(

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from askew.annotations import Annotations, Named
 from askew.checkpoints import Checkpoint
+from askew.counted import Counted
 from askew.counting import DEFAULT_MEMORY, CountingPlan, TablePlan
 from askew.counts import Resampling
 from askew.engine import Itemsets, MiningTable, TooManySets, choose
@@ -53,6 +54,8 @@ def find(
     checkpoint: Checkpoint | None,
 ) -> AttributeSets:
     """The universe "subsets" or "observed" of tables, some of which are scans."""
+    if isinstance(tables[0], Counted):
+        return tables[0].sets
     setting = Setting(backend, n_threads, DEFAULT_MEMORY if max_memory is None else max_memory, checkpoint)
     if kind == "subsets":
         return subsets(tables, limits, setting)
