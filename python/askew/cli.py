@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
+from glob import has_magic
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TextIO
@@ -26,6 +27,7 @@ from askew.annotations import Annotations
 from askew.audit import audit
 from askew.conventions import NAMED
 from askew.counting import WEIGHTS
+from askew.counts import Counts
 from askew.datasets import load_compas
 from askew.engine import show_config
 from askew.engine.choice import BACKENDS
@@ -36,6 +38,8 @@ from askew.options import Options
 from askew.results import Audit
 from askew.tables import Table
 
+#: Bytes of a file from which on it is read in batches.
+LARGE = 1 << 28
 EXAMPLE = "askew audit --train train.parquet --test test.parquet --pred pred.parquet --groups gender --tags objects"
 
 
@@ -87,7 +91,7 @@ def _audit(args: argparse.Namespace) -> None:
         predicted = predicted._replace(attributes=args.pred_attributes, tags=args.pred_tags)
     if (args.test, truth) == (args.pred, predicted):
         raise InputError(
-            f"{args.pred}: ground truth and predictions are the same columns of the same file; name those of the "
+            f"{args.pred[0]}: ground truth and predictions are the same columns of the same file; name those of the "
             "predictions: --pred-attributes, --pred-tags, --pred-groups"
         )
     if args.vocabulary and not args.tags:
@@ -96,20 +100,27 @@ def _audit(args: argparse.Namespace) -> None:
         on_terminal = sys.stderr is not None and sys.stderr.isatty()
         args.progress = on_terminal and not args.quiet and find_spec("tqdm") is not None
     args.resample = ("train", "test") if args.resample == "both" else args.resample
-    options = Options(**{f.name: getattr(args, f.name) for f in fields(Options) if hasattr(args, f.name)})
+    names = {f.name for f in fields(Options)} - {"checkpoint"}
+    options = Options(**{name: value for name, value in vars(args).items() if name in names})
 
-    def read(path: str, columns: _Columns, **how: Any) -> Annotations:
-        annotations = _read(path, columns, unknown=args.unknown_tags, **how)
+    scanned = args.checkpoint is not None or any(map(_is_large, (args.train, args.test, args.pred)))
+
+    def read(paths: list[str], columns: _Columns, **how: Any) -> Any:
+        how["unknown"] = args.unknown_tags
+        table: Any = (
+            _scan(paths, columns, on_error=args.on_error, **how) if scanned else _read(paths[0], columns, **how)
+        )
         if not args.quiet:
-            _log(f"{path}: {annotations!r}")
-        return annotations
+            _log(f"{paths[0]}{' …' if len(paths) > 1 else ''}: {table!r}")
+        return table
 
     def work() -> Audit:
         train = read(args.train, truth, vocabulary=args.vocabulary and _lines(args.vocabulary))
         test = read(args.test, truth, like=train, ids=args.id)
         columns = predicted._replace(groups=test) if args.test_groups else predicted
-        pred = read(args.pred, columns, like=train, ids=args.id, order=None if args.id is None else test.ids)
-        return audit(train, test, pred, **vars(options))
+        order = None if args.id is None else test if scanned else test.ids
+        pred = read(args.pred, columns, like=train, ids=args.id, order=order)
+        return audit(train, test, pred, **{**vars(options), "checkpoint": args.checkpoint})
 
     _output(args, work, lambda result: f"{result!r}\n")
 
@@ -135,6 +146,39 @@ def _demo(args: argparse.Namespace) -> None:
     _output(args, lambda: audit(train, test, pred, n_resamples=args.n_resamples, rng=args.rng), text)
 
 
+def _evaluate(args: argparse.Namespace) -> None:
+    def work() -> Audit:
+        tables: list[Any] = [_merged(paths, quiet=args.quiet) for paths in (args.train, args.test)]
+        return audit(*tables, **{f.name: getattr(args, f.name) for f in fields(Options) if hasattr(args, f.name)})
+
+    _output(args, work, lambda result: f"{result!r}\n")
+
+
+def _merge(args: argparse.Namespace) -> None:
+    merged = _merged(args.counts, quiet=True)
+    try:
+        merged.save(args.output)
+    except OSError as error:
+        raise InputError(f"{args.output} cannot be written: {error.strerror}") from error
+    rows = ", ".join(f"{begin:,} to {end - 1:,}" for begin, end in merged.rows)
+    print(f"{args.output}: {merged!r}, rows {rows} of {merged.resampling.table}")
+
+
+def _merged(paths: Sequence[str], *, quiet: bool) -> Counts:
+    """The counts of several files, added."""
+    merged: Counts | None = None
+    for path in paths:
+        counts = Counts.load(path)
+        try:
+            merged = counts if merged is None else merged + counts
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        if not quiet:
+            _log(f"{path}: {counts!r}")
+    assert merged is not None
+    return merged
+
+
 def _info(args: argparse.Namespace) -> None:
     show_config()
 
@@ -145,9 +189,44 @@ def _info(args: argparse.Namespace) -> None:
 class _Columns(NamedTuple):
     """Where annotations stand in a table."""
 
-    groups: list[str] | Annotations  # annotations: theirs
+    groups: Any  # names of columns; or annotations, or a scan: theirs
     attributes: list[str] | None
     tags: str | None
+
+
+def _is_large(paths: Sequence[str]) -> bool:
+    """Whether files are to be read in batches: several, a folder or a glob, those that say so, and large ones."""
+    (path, *more) = paths
+    if more or "://" in path or os.path.isdir(path) or path.lower().endswith((".arrow", ".feather", ".ipc")):
+        return True
+    return os.path.getsize(path) > LARGE if os.path.exists(path) else has_magic(path)
+
+
+def _scan(
+    paths: Sequence[str],
+    columns: _Columns,
+    *,
+    unknown: str,
+    on_error: str,
+    vocabulary: list[str] | None = None,
+    like: Any = None,
+    ids: str | None = None,
+    order: Any = None,
+) -> Any:
+    """As `_read`, of files that are read when they are counted."""
+    groups = columns.groups[0] if isinstance(columns.groups, list) and len(columns.groups) == 1 else columns.groups
+    names = {"attribute_names": vocabulary} if like is None else {"like": like}
+    return Annotations.scan(
+        list(paths),
+        attributes=columns.attributes,
+        tags=columns.tags,
+        groups=groups,
+        unknown=unknown,
+        on_error=on_error,
+        ids=ids,
+        order=order,
+        **names,
+    )
 
 
 def _read(
@@ -312,10 +391,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"askew {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     _add_audit(commands)
+    _add_evaluate(commands)
+    _add_merge(commands)
     _add_demo(commands)
     info = commands.add_parser("info", help="what runs on this machine, and what does not, and why", allow_abbrev=False)
     info.set_defaults(run=_info)
     return parser
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate", help="every metric, of counts that were made before (askew.count, Counts.save)", allow_abbrev=False
+    )
+    parser.set_defaults(run=_evaluate)
+    for name, text in [("train", "counts of the training table"), ("test", "counts of test with predictions")]:
+        parser.add_argument(
+            f"--{name}", metavar="FILE", nargs="+", required=True, help=f"{text}; several files are added"
+        )
+    _add_option(
+        parser, "--convention", "convention", "the papers' text, or the code released with them", choices=tuple(NAMED)
+    )
+    _add_option(parser, "--confidence-level", "confidence_level", "between 0 and 1", type=float, metavar="LEVEL")
+    _add_option(parser, "--method", "method", "kind of interval", choices=METHODS)
+    parser.add_argument("--quiet", action="store_true", help="no log and no warnings")
+    _add_output(parser)
+
+
+def _add_merge(commands: Any) -> None:
+    parser = commands.add_parser("merge", help="add counts of parts of a table", allow_abbrev=False)
+    parser.set_defaults(run=_merge)
+    parser.add_argument("counts", metavar="FILE", nargs="+", help="files of counts, of different rows of one table")
+    parser.add_argument("--output", metavar="FILE", required=True, help="where their sum is written")
+
+
+def _add_output(parser: Any) -> None:
+    output = parser.add_argument_group("output (FILE may be - for stdout, in place of the readable table)")
+    output.add_argument("--json", metavar="FILE", help="the result as JSON")
+    output.add_argument("--csv", metavar="FILE", help="one line per metric")
+    output.add_argument("--cells", metavar="FILE", help="CSV with one line per metric, set and group")
 
 
 def _add_demo(commands: Any) -> None:
@@ -357,11 +470,20 @@ def _add_audit(commands: Any) -> None:
     )
     parser.set_defaults(run=_audit)
 
-    tables = parser.add_argument_group("tables (.parquet, .csv, .tsv; train declares the attributes and the groups)")
-    tables.add_argument("--train", metavar="FILE", required=True, help="ground truth of the training instances")
-    tables.add_argument("--test", metavar="FILE", required=True, help="ground truth of the test instances")
+    tables = parser.add_argument_group(
+        "tables (.parquet, .arrow, .csv, .tsv: files, folders and globs; train declares the attributes and the groups)"
+    )
+    for name, text in [
+        ("train", "ground truth of the training instances"),
+        ("test", "ground truth of the test instances"),
+        ("pred", "predictions for the test instances; may be the same file as test"),
+    ]:
+        tables.add_argument(f"--{name}", metavar="FILE", nargs="+", required=True, help=text)
     tables.add_argument(
-        "--pred", metavar="FILE", required=True, help="predictions for the test instances; may be the same file as test"
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="of several or large files, what cannot be read: an error, or passed over (default: %(default)s)",
     )
     tables.add_argument(
         "--id", metavar="COLUMN", help="join pred to test by this column; without it they have the same order"
@@ -454,16 +576,18 @@ def _add_audit(commands: Any) -> None:
         help="working memory, such as 2GiB (default: %(default)s)",
     )
     running.add_argument(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="keep what is counted here from time to time; the same command goes on from there if it is interrupted",
+    )
+    running.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="a bar on stderr (default: on a terminal, where tqdm is installed)",
     )
     running.add_argument("--quiet", action="store_true", help="no log, no warnings and no bar")
 
-    output = parser.add_argument_group("output (FILE may be - for stdout, in place of the readable table)")
-    output.add_argument("--json", metavar="FILE", help="the result as JSON")
-    output.add_argument("--csv", metavar="FILE", help="one line per metric")
-    output.add_argument("--cells", metavar="FILE", help="CSV with one line per metric, set and group")
+    _add_output(parser)
 
 
 def _add_option(group: Any, flag: str, name: str, text: str, **how: Any) -> None:

@@ -485,7 +485,8 @@ def _batches_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Iter
     for number, piece in enumerate(pieces):
         actual: list[int] = []
         size = sizes[number]
-        if size is None or any(True for _ in _overlaps(ranges, first_row, first_row + size)):
+        unknown = size is None or (size == 0 and piece.n_rows is None)  # to be read, if only to find it broken
+        if unknown or any(True for _ in _overlaps(ranges, first_row, first_row + (size or 0))):
             before = chunk_end, expected
             try:
                 yield from list(packed(number, piece, first_row)) if skips else packed(number, piece, first_row)
@@ -494,7 +495,7 @@ def _batches_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Iter
                 if not skips:
                     raise
                 chunk_end, expected = before
-                skipped.append(Skipped(piece.name, size, str(error)))
+                skipped.append(Skipped(piece.name, piece.n_rows, str(error)))
         first_row += actual[0] if size is None and actual else size or 0
     for one in scans:
         one.skipped = skipped
@@ -623,6 +624,7 @@ def warn_of_skipped(scans: Sequence[Scan]) -> None:
         seen += [each for each in one.skipped if each not in seen]
     if seen:
         rows = sum(each.n_rows or 0 for each in seen)
-        shown = "; ".join(f"{each.name}: {each.reason}" for each in seen[:3])
+        unknown = " and an unknown number more" if any(each.n_rows is None for each in seen) else ""
+        shown = "; ".join(each.reason for each in seen[:3])
         more = f"; and {len(seen) - 3:,} more" if len(seen) > 3 else ""
-        warnings.warn(f"{rows:,} rows in {len(seen):,} pieces were skipped: {shown}{more}", AskewWarning, stacklevel=4)
+        warnings.warn(f"{rows:,} rows{unknown} were skipped: {shown}{more}", AskewWarning, stacklevel=4)
