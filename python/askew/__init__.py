@@ -16,6 +16,7 @@ from askew.planning import Plan, plan
 from askew.results import Audit, Estimate
 from askew.scan import Scan
 from askew.sets import AttributeSets
+from askew.thresholds import calibrated_thresholds
 
 __all__ = [
     "PAPER",
@@ -35,6 +36,7 @@ __all__ = [
     "audit",
     "bias_scores",
     "bootstrap",
+    "calibrated_thresholds",
     "count",
     "datasets",
     "directional",

@@ -97,6 +97,7 @@ class Annotations(Named):
     --------
     Annotations.from_dataframe : from columns of a table.
     Annotations.from_tags : from one list of tags per instance.
+    Annotations.from_scores : from a model's scores and thresholds.
     Annotations.from_parquet : from a file.
 
     Examples
@@ -227,6 +228,58 @@ class Annotations(Named):
         """
         declared, declared_groups = _declared(attribute_names, group_names, like)
         packed = interop.pack_tags(tags, declared, unknown)
+        return cls._assembled(packed, _packed_groups(groups, declared_groups), ids)
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: Any,
+        groups: Any,
+        *,
+        thresholds: Any = 0.5,
+        attribute_names: Sequence[str] | None = None,
+        group_names: Sequence[str] | None = None,
+        like: Annotations | None = None,
+        ids: Any = None,
+    ) -> Annotations:
+        """Annotations that a model predicts: each attribute where its score is at least a threshold.
+
+        Parameters
+        ----------
+        scores : array_like, shape (n, p)
+            float16, float32, float64 or integers, on any scale and in any memory order. They are compared and packed
+            a piece at a time. Infinities are allowed.
+        groups, attribute_names, group_names, like, ids
+            As in `Annotations`; scores without predicted groups take those of the ground truth: ``groups=test``.
+        thresholds : float or array_like of shape (p,), default 0.5
+            A score that equals its threshold predicts the attribute. inf predicts none (but of scores inf), -inf all.
+            A threshold is rounded to the precision of the scores, as NumPy does it in ``scores >= 0.7``.
+
+        Returns
+        -------
+        Annotations
+
+        Raises
+        ------
+        InputError
+            As in `Annotations`; a score or threshold that is NaN or no number; neither one threshold nor p; whole
+            numbers beyond 2**53; scores on a GPU, where ``Annotations(scores >= thresholds, …)`` does the same.
+
+        See Also
+        --------
+        calibrated_thresholds : as many predicted as there are.
+
+        Examples
+        --------
+        >>> scores = [[0.9, 0.2], [0.5, 0.7], [0.1, 0.4]]
+        >>> pred = Annotations.from_scores(scores, ["female", "male", "male"], thresholds=[0.5, 0.4])
+        >>> pred.to_numpy()[0].astype(int)
+        array([[1, 0],
+               [1, 1],
+               [0, 1]])
+        """
+        declared, declared_groups = _declared(attribute_names, group_names, like)
+        packed = interop.pack_scores(scores, thresholds, declared)
         return cls._assembled(packed, _packed_groups(groups, declared_groups), ids)
 
     @classmethod

@@ -4,6 +4,7 @@
 ``tables``   DataFrames, streams and files: the columns that are needed, by name
 ``names``    what becomes a name, and what counts as missing
 ``binary``   0/1 arrays, sparse matrices and columns → packed columns
+``scores``   arrays of scores → packed columns, and what is compared with them
 ``gpu_arrays``  the same of arrays on a GPU
 ``labels``   one label per instance → packed columns
 ``tags``     one list of tags per instance → packed columns
@@ -23,6 +24,7 @@ from askew.interop.gpu_arrays import check_one_gpu
 from askew.interop.ids import align_by_id, as_ids
 from askew.interop.labels import pack_groups, pack_labels
 from askew.interop.names import as_names
+from askew.interop.scores import as_scores, as_thresholds, check_scores, comparable, pack_scores
 from askew.interop.tables import columns_of, read_parquet, read_table
 from askew.interop.tags import pack_tags
 
@@ -32,12 +34,17 @@ __all__ = [
     "as_column",
     "as_ids",
     "as_names",
+    "as_scores",
+    "as_thresholds",
     "check_one_gpu",
+    "check_scores",
     "columns_of",
+    "comparable",
     "pack_columns",
     "pack_groups",
     "pack_labels",
     "pack_matrix",
+    "pack_scores",
     "pack_tags",
     "read_parquet",
     "read_table",

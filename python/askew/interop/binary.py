@@ -86,27 +86,29 @@ def pack_rows(offsets: Offsets, indices: Offsets, n_columns: int) -> Words:
 
 def is_table(values: Any) -> bool:
     """Whether groups are given as a binary table and not as one label per instance."""
-    if _is_sparse(values) or gpu_of(values) is not None:  # there are no labels on a GPU
+    if is_sparse(values) or gpu_of(values) is not None:  # there are no labels on a GPU
         return True
     if isinstance(values, (list, tuple)):
         return bool(values) and isinstance(values[0], (list, tuple, np.ndarray))
-    return getattr(values, "ndim", 1) > 1 or _is_frame(values)
+    return getattr(values, "ndim", 1) > 1 or is_frame(values)
 
 
-def _is_sparse(values: object) -> bool:
+def is_sparse(values: object) -> bool:
+    """Whether values are a SciPy sparse matrix."""
     return type(values).__module__.startswith("scipy.sparse")
 
 
-def _is_frame(values: object) -> bool:
+def is_frame(values: object) -> bool:
+    """Whether values are a DataFrame of some library."""
     # asked of the type: a lazy frame computes its columns when asked for them
     return hasattr(type(values), "columns") or hasattr(values, "__narwhals_dataframe__")
 
 
 def _as_matrix(values: Any, what: str) -> Any:
     """A two-dimensional array of a dtype that can hold 0 and 1, or a canonical CSR matrix."""
-    if _is_sparse(values):
+    if is_sparse(values):
         return _as_csr(values, what)
-    if _is_frame(values):
+    if is_frame(values):
         raise InputError(f"{what} are a {type(values).__name__}: use Annotations.from_dataframe")
     array = as_array(values, what)
     if array.ndim != 2:
