@@ -16,6 +16,7 @@ from askew.planning import Plan, plan
 from askew.results import Audit, Estimate
 from askew.scan import Scan
 from askew.sets import AttributeSets
+from askew.sweep import sweep
 from askew.thresholds import calibrated_thresholds
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "multi_mals",
     "plan",
     "show_config",
+    "sweep",
 ]
