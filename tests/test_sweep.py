@@ -132,11 +132,18 @@ def test_little_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- brute force ------------------------------------------------------------------------------------------------
 
 
-def brute_force(metric: str, pred: oracle.Table, train: oracle.Table, test: oracle.Table, *weights: Any) -> float:
+def brute_force(
+    metric: str,
+    pred: oracle.Table,
+    train: oracle.Table,
+    test: oracle.Table,
+    *weights: Any,
+    convention: dict[str, str] = oracle.PAPER,
+) -> float:
     counts = oracle.count_all(train, test, pred, oracle.singletons(train), *weights)
     if metric == "BA_MALS":
-        return oracle.mals(counts, oracle.PAPER, signed=True).value
-    return oracle.directional(counts, oracle.GROUP_TO_ATTRIBUTE, oracle.PAPER, signed=True, single=True).value
+        return oracle.mals(counts, convention, signed=True).value
+    return oracle.directional(counts, oracle.GROUP_TO_ATTRIBUTE, convention, signed=True, single=True).value
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -164,9 +171,12 @@ def test_ties_infinities_and_few_instances_by_brute_force(data: st.DataObject) -
     dtype = data.draw(st.sampled_from([np.float16, np.float32, np.float64]))
     scores = data.draw(arrays.arrays(dtype, (n, p), elements=elements))
     thresholds = data.draw(st.lists(elements, min_size=1, max_size=6))
-    table = askew.sweep(Annotations(*train), Annotations(*test), scores, metric=metric, thresholds=thresholds)
+    name = data.draw(st.sampled_from(["paper", "reference"]))
+    tables = Annotations(*train), Annotations(*test)
+    table = askew.sweep(*tables, scores, metric=metric, thresholds=thresholds, convention=name)
     for threshold, value in zip(thresholds, table["value"], strict=True):
-        expected = brute_force(metric, oracle.Table(scores >= threshold, test.groups), train, test)
+        pred = oracle.Table(scores >= threshold, test.groups)
+        expected = brute_force(metric, pred, train, test, convention=getattr(oracle, name.upper()))
         assert value == pytest.approx(expected, rel=1e-12, abs=1e-15, nan_ok=True)
 
 
