@@ -100,6 +100,23 @@ def test_overlapping_groups_of_test(metric: str) -> None:
     np.testing.assert_array_equal(table["low"], [e.confidence_interval.low for e in expected])
 
 
+def test_training_rows_without_annotations() -> None:
+    """n co(a, x) is 4 or 10, co(a) co(x) is 6: whether the six empty rows count decides on the sign of group x."""
+    attributes, groups = [[1], [1], [0], [0], *[[0]] * 6], ["x", "y", "x", "x", *[None] * 6]
+    train = Annotations(attributes, groups)
+    test = Annotations([[0], [0], [1], [1]], ["x", "x", "y", "y"], like=train)
+    scores = [[0.9], [0.1], [0.2], [0.7]]
+    pred = Annotations.from_scores(scores, test, like=test)
+    values = []
+    for convention in ("paper", "reference"):
+        table = askew.sweep(train, test, scores, thresholds=[0.5], convention=convention, n_resamples=5, rng=0)
+        expected = askew.directional(train, test, pred, convention=convention, n_resamples=5, rng=0)
+        values += [float(expected)]
+        assert table["value"].tolist() == [float(expected)]
+        assert table["high"].tolist() == [expected.confidence_interval.high]
+    assert values == [0, -0.5]
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("backend", ["numpy", "auto"])
 @pytest.mark.parametrize("tile", [(1, 1), (2, 3), (3, 2), (4, 100)])
