@@ -179,10 +179,11 @@ class _Bins:
         words: Words = np.empty((n_columns * n_bins, words_for(n)), np.uint64)
         step = max(1, _PIECE // (n_columns * 512)) * 512  # whole words
         for first in range(0, n, step):
-            bins = reached[first : first + step].astype(np.int64) - (1 + begin)
-            elsewhere = (bins < 0) | (bins >= n_bins)
-            bins += n_bins * np.arange(n_columns)
-            bins[elsewhere] = -1  # passed over
+            bins = reached[first : first + step].astype(np.int32)
+            bins -= 1 + begin
+            elsewhere = bins.view(np.uint32) >= n_bins  # in lower bins, which are negative, or in higher ones
+            bins += n_bins * np.arange(n_columns, dtype=np.int32)
+            np.putmask(bins, elsewhere, -1)  # passed over
             packed = pack_rows(np.arange(0, bins.size + 1, n_columns), bins.ravel(), len(words))
             words[:, first // 64 : first // 64 + packed.shape[1]] = packed
         table = Annotations._assembled(Packed(tuple(map(str, range(len(words)))), words, n), self.groups, None)
