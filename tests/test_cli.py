@@ -505,3 +505,58 @@ def test_wrong_arguments(argv):
     assert (code, out) == (2, "")
     assert err.startswith("askew: error: ")
     assert len(err.splitlines()) == 1
+
+
+# ---- Scores
+
+
+SCORES = ["--attributes", *ATTRIBUTES, "--groups", "gender", "--max-size", "1"]
+
+
+@pytest.fixture
+def scored(folder) -> Path:
+    """The same, with scores in pred: in the columns of the attributes, and in others; 0.5 is among them."""
+    rng = np.random.default_rng(4)
+    data = table(200, 3)
+    for position, name in enumerate(ATTRIBUTES):
+        scores = pyarrow.array(rng.random(200).round(1))
+        data = data.set_column(data.column_names.index(name), name, scores)
+        data = data.append_column(f"score{position}", scores)
+    save(data.select(data.column_names[::-1]), "pred")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [[], ["--pred-attributes", "dog,cup,tie"], ["--pred-attributes", "score0,score1,score2"]],
+    ids=["same", "reordered", "renamed"],
+)
+@pytest.mark.parametrize(
+    "groups", [["--pred-groups", "gender"], ["--pred-groups", "female,male"], ["--test-groups"], ["--id", "id"]]
+)
+def test_scores_and_a_threshold(scored, capsys, columns, groups):
+    train = askew.Annotations.from_parquet("train.parquet", attributes=ATTRIBUTES, groups="gender")
+    test = askew.Annotations.from_parquet("test.parquet", groups="gender", like=train)
+    read = parquet_format.read_table("pred.parquet")
+    scores = np.column_stack([read[name].to_numpy() for name in ATTRIBUTES])
+    members = test if "--test-groups" in groups else read["gender"]
+    pred = askew.Annotations.from_scores(scores, members, thresholds=0.5, like=train)
+    expected = json.loads(askew.audit(train, test, pred, max_size=1).to_json())
+    argv = [*files(), *SCORES, "--threshold", "0.5", *columns, *groups]
+    assert metrics(result(capsys, *argv, "--resamples", "0")) == expected["metrics"]
+
+
+def test_scores_that_cannot_be(scored, capsys):
+    assert "--threshold is for columns of scores" in error(capsys, *TAGS, "--threshold", "0.5")
+    argv = [*files(), *SCORES, "--threshold"]
+    assert "thresholds contain NaN" in error(capsys, *argv, "nan")
+    assert "invalid float value: 'half'" in error(capsys, *argv, "half")
+    message = error(capsys, *argv, "0.5", "--pred-attributes", "cup,score1,score2")
+    assert "pred.parquet: of the columns of scores only 'cup' are called as attributes" in message
+    assert "2 columns, but 3 names" in error(capsys, *argv, "0.5", "--pred-attributes", "score1,score2")
+    assert "expected 0 or 1" in error(capsys, *files(), *SCORES)
+    read = parquet_format.read_table("pred.parquet")
+    broken = pyarrow.array([0.5, None, *[0.0] * 198])
+    save(read.set_column(read.column_names.index("tie"), "tie", broken), "pred")
+    message = error(capsys, *argv, "0.5")
+    assert "pred.parquet: scores: row 1, column 1 ('tie') is missing (nan); expected a number" in message

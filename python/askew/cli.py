@@ -33,6 +33,7 @@ from askew.engine import show_config
 from askew.engine.choice import BACKENDS
 from askew.errors import AskewError, AskewWarning, InputError
 from askew.interop import align_by_id, read_table
+from askew.interop.names import listed
 from askew.intervals import METHODS
 from askew.options import Options
 from askew.results import Audit
@@ -96,6 +97,8 @@ def _audit(args: argparse.Namespace) -> None:
         )
     if args.vocabulary and not args.tags:
         raise InputError("--vocabulary declares tags: it goes with --tags")
+    if args.threshold is not None and predicted.attributes is None:
+        raise InputError("--threshold is for columns of scores: it goes with --attributes or --pred-attributes")
     if args.progress is None:
         on_terminal = sys.stderr is not None and sys.stderr.isatty()
         args.progress = on_terminal and not args.quiet and find_spec("tqdm") is not None
@@ -119,7 +122,8 @@ def _audit(args: argparse.Namespace) -> None:
         test = read(args.test, truth, like=train, ids=args.id)
         columns = predicted._replace(groups=test) if args.test_groups else predicted
         order = None if args.id is None else test if scanned else test.ids
-        pred = read(args.pred, columns, like=train, ids=args.id, order=order)
+        scores = {} if args.threshold is None else {"threshold": args.threshold}
+        pred = read(args.pred, columns, like=train, ids=args.id, order=order, **scores)
         return audit(train, test, pred, **{**vars(options), "checkpoint": args.checkpoint})
 
     _output(args, work, lambda result: f"{result!r}\n")
@@ -238,8 +242,12 @@ def _read(
     like: Annotations | None = None,
     ids: str | None = None,
     order: Any = None,
+    threshold: float | None = None,
 ) -> Annotations:
-    """Annotations from a file, in the order of other ids if these are given; errors name the file."""
+    """Annotations from a file, in the order of other ids if these are given; errors name the file.
+
+    With a threshold the columns of attributes are scores of those of `like`.
+    """
     annotated = columns.attributes if columns.tags is None else [columns.tags]
     named = columns.groups if isinstance(columns.groups, list) else []
     table = read_table(path, [*(annotated or ()), *named, *([] if ids is None else [ids])])
@@ -248,19 +256,36 @@ def _read(
     try:
         if order is not None:
             table = table.take(align_by_id(order, table[ids], f"column {ids!r}"))
-        if columns.tags is None:
+        if columns.attributes is not None and threshold is None:
             return Annotations.from_dataframe(table, attributes=columns.attributes, groups=groups, like=like, ids=ids)
+        members = np.column_stack([table[name] for name in named]) if several else table[groups] if named else groups
+        id_column = None if ids is None else table[ids]
+        if columns.attributes is not None:
+            scores = _scores(table, columns.attributes, like)
+            return Annotations.from_scores(scores, members, thresholds=threshold, like=like, ids=id_column)
         return Annotations.from_tags(
             table[columns.tags],
-            np.column_stack([table[name] for name in named]) if several else table[groups] if named else groups,
+            members,
             attribute_names=vocabulary,
             group_names=named if several and like is None else None,
             like=like,
             unknown=unknown,
-            ids=None if ids is None else table[ids],
+            ids=id_column,
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _scores(table: Any, columns: list[str], like: Annotations | None) -> Any:
+    """Columns of scores side by side: by name, if they are called as the attributes of `like`, else as they come."""
+    names = () if like is None else like.attribute_names
+    if set(columns) == set(names):
+        columns = list(names)
+    elif common := set(columns) & set(names):
+        raise InputError(
+            f"of the columns of scores only {listed(sorted(common))} are called as attributes; all or none"
+        )
+    return np.column_stack([table[name].to_numpy() for name in columns])
 
 
 def _lines(path: str) -> list[str]:
@@ -511,6 +536,12 @@ def _add_audit(commands: Any) -> None:
     predicted.add_argument("--pred-tags", metavar="COLUMN", help="the same in pred (default: as in test)")
     predicted.add_argument(
         "--pred-attributes", **names, help="the same in pred, in the order of --attributes if called otherwise"
+    )
+    columns.add_argument(
+        "--threshold",
+        type=float,
+        metavar="VALUE",
+        help="the columns of pred are scores: an attribute is predicted where its score is at least VALUE",
     )
     columns.add_argument(
         "--vocabulary", metavar="FILE", help="the tags, one a line (default: those that occur in train)"
