@@ -12,6 +12,7 @@ from askew.counting import count
 from askew.counts import Counts
 from askew.engine import show_config
 from askew.errors import AskewError, AskewWarning, BackendError, InputError
+from askew.interop import cross_groups
 from askew.planning import Plan, plan
 from askew.results import Audit, Estimate
 from askew.scan import Scan
@@ -39,6 +40,7 @@ __all__ = [
     "bootstrap",
     "calibrated_thresholds",
     "count",
+    "cross_groups",
     "datasets",
     "directional",
     "mals",

@@ -7,6 +7,7 @@
 ``scores``   arrays of scores → packed columns, and what is compared with them
 ``gpu_arrays``  the same of arrays on a GPU
 ``labels``   one label per instance → packed columns
+``crossing`` labels of intersections, from several columns of labels
 ``tags``     one list of tags per instance → packed columns
 ``ids``      ids of instances, and the order that aligns two tables
 ``sources``  files, streams and queries in batches
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from askew.interop.binary import Packed, pack_columns, pack_matrix
 from askew.interop.columns import as_column
+from askew.interop.crossing import cross_groups
 from askew.interop.gpu_arrays import check_one_gpu
 from askew.interop.ids import align_by_id, as_ids
 from askew.interop.labels import pack_groups, pack_labels
@@ -40,6 +42,7 @@ __all__ = [
     "check_scores",
     "columns_of",
     "comparable",
+    "cross_groups",
     "pack_columns",
     "pack_groups",
     "pack_labels",
