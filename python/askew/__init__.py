@@ -19,6 +19,7 @@ from askew.scan import Scan
 from askew.sets import AttributeSets
 from askew.sweep import sweep
 from askew.thresholds import calibrated_thresholds
+from askew.tabulation import association_gaps, associations, disparities, group_metrics
 
 __all__ = [
     "PAPER",
@@ -35,6 +36,8 @@ __all__ = [
     "InputError",
     "Plan",
     "Scan",
+    "association_gaps",
+    "associations",
     "audit",
     "bias_scores",
     "bootstrap",
@@ -43,6 +46,8 @@ __all__ = [
     "cross_groups",
     "datasets",
     "directional",
+    "disparities",
+    "group_metrics",
     "mals",
     "multi_directional",
     "multi_mals",

@@ -173,9 +173,9 @@ class Pass:
         rows = sum(plan.n for plan in self.plans.values()) if self._streamed and self.options.progress else None
         return progress_monitor(self.options.progress, rows)
 
-    def tiles(self, sets: AttributeSets) -> Iterator[tuple[slice, Tables]]:
-        """All replicates of a slice of the sets at a time."""
-        step = self._tile(1 + self.options.n_resamples)
+    def tiles(self, sets: AttributeSets, *, multiple_of: int = 1) -> Iterator[tuple[slice, Tables]]:
+        """All replicates of a slice of the sets at a time; so many sets in a row are never parted."""
+        step = max(1, self._tile(1 + self.options.n_resamples) // multiple_of) * multiple_of
         passes = self._per_pass(len(sets), step)
         starts = range(0, len(sets), passes)
         with self._monitor() as monitor:
