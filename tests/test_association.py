@@ -142,6 +142,8 @@ def test_counts_beyond_what_a_float_holds() -> None:
     close(association("phi", of), [2**34 / 2**66])
     close(association("chi2", of), [2.0**34 * 2.0**-64])
     close(association("lift", of), [1 + 2.0**-32])
+    alike = Fourfold(*np.array([[row], [row], [row], [n]]))  # where they differ by 2**66
+    assert association("phi", alike).tolist() == association("cramers_v", alike).tolist() == [1]
 
 
 def tables_by_chance() -> list[Ints]:

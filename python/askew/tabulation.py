@@ -59,8 +59,8 @@ def associations(annotations: Annotations, measure: str = "npmi", between: str =
     between : {"groups", "grouping", "attributes"}
         "groups": each attribute set with each group, against all other instances. "grouping": each attribute set with
         the groups as one variable of q levels, for the last four measures; groups must not overlap, and instances in
-        no group are left out. "attributes": each two attributes; `sets` is then "subsets", "observed" or a list of
-        sets, of which those of two attributes are taken; by default, all pairs.
+        no group are left out. "attributes": each two attributes, or those that `sets` has: a list of sets of two,
+        or a universe, of which the sets of two are taken.
     **options
         Shared keywords.
 
