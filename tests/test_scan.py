@@ -90,3 +90,14 @@ def test_universes_of_scans_are_those_of_tables_in_memory(tables, scans, monkeyp
     for min_count in (1, 5):
         observed = askew.AttributeSets.observed(*scans[:2], min_count=min_count)
         assert observed == askew.AttributeSets.observed(*tables[:2], min_count=min_count)
+
+
+def test_tables_of_metrics_take_scans(tables, scans, chunk_rows):
+    how = {"n_resamples": 50, "rng": 1}
+    for mine, theirs in [
+        (askew.associations(scans[0], **how), askew.associations(tables[0], **how)),
+        (askew.group_metrics(*scans[1:], "recall", **how), askew.group_metrics(*tables[1:], "recall", **how)),
+        (askew.disparities(*scans[1:], **how), askew.disparities(*tables[1:], **how)),
+        (askew.bias_scores(scans[0], **how), askew.bias_scores(tables[0], **how)),
+    ]:
+        assert mine.to_csv() == theirs.to_csv()

@@ -18,8 +18,8 @@ from askew.results import Audit, Estimate
 from askew.scan import Scan
 from askew.sets import AttributeSets
 from askew.sweep import sweep
-from askew.thresholds import calibrated_thresholds
 from askew.tabulation import association_gaps, associations, disparities, group_metrics
+from askew.thresholds import calibrated_thresholds
 
 __all__ = [
     "PAPER",

@@ -253,11 +253,13 @@ def plan_of(
     if isinstance(annotations, Annotations) and (pred is None or isinstance(pred, Annotations)):
         return CountingPlan.of(annotations, pred, table)
     from askew.counted import Counted, CountedPlan
-    from askew.scan import Scan
+    from askew.scan import Scan, SideBySide
     from askew.streaming import ScanPlan
 
     if isinstance(annotations, Counted):
         return CountedPlan(annotations.counts)
+    if isinstance(annotations, SideBySide):
+        return ScanPlan.of_joint(annotations, table, max_memory, checkpoint)
 
     if not isinstance(annotations, Scan) or not (pred is None or isinstance(pred, Scan)):
         raise InputError("test and pred must both be scans, or both in memory: scan.collect() brings one there")

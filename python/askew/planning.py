@@ -11,6 +11,7 @@ from askew.annotations import Annotations, check_annotations
 from askew.counting import CountingPlan, check_resampling
 from askew.engine import choose, threads
 from askew.engine.pattern_weights import TOP
+from askew.errors import InputError
 from askew.patterns import pattern_table
 from askew.sets import AttributeSets
 
@@ -114,6 +115,10 @@ def plan(
     (2, 'poisson-patterns')
     """
     check_annotations(annotations=annotations, **({} if pred is None else {"pred": pred}))
+    if not isinstance(annotations, Annotations) or not isinstance(pred, (Annotations, type(None))):
+        raise InputError(
+            "plan() looks for distinct rows in memory; a scan is counted with weights='poisson' in any case"
+        )
     if not isinstance(sets, AttributeSets):
         sets = AttributeSets(sets, annotations.attribute_names)
     check_resampling(n_resamples, "poisson")

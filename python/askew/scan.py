@@ -228,6 +228,45 @@ class Scan(Named):
         return attributes, groups, ids
 
 
+class SideBySide(Named):
+    """Truth and predictions of the same instances as one table: the columns [A | Â], with the groups of the truth."""
+
+    def __init__(self, truth: Scan, pred: Scan) -> None:
+        self.truth, self.pred = truth, pred
+
+    @property
+    def attribute_names(self) -> Names:
+        return joint_names(self.truth, self.pred)
+
+    @property
+    def group_names(self) -> Names:
+        return self.truth.group_names
+
+
+def side_by_side(truth: Named, pred: Named) -> Named:
+    """Truth and predictions as one table, or `InputError` if they are not of the same instances."""
+    if isinstance(truth, Scan) and isinstance(pred, Scan):
+        truth.check_same_names(pred, "test and pred")
+        return SideBySide(truth, pred)
+    if not isinstance(truth, Annotations) or not isinstance(pred, Annotations):
+        raise InputError("test and pred must both be scans, or both in memory: scan.collect() brings one there")
+    truth.check_same_instances(pred, "test and pred")
+    return joint(truth, pred)
+
+
+def joint(truth: Annotations, pred: Annotations) -> Annotations:
+    """The columns of both, with the groups of the truth."""
+    words = np.concatenate([truth.packed_attributes, pred.packed_attributes])
+    groups = Packed(truth.group_names, truth.packed_groups, truth.n)
+    return Annotations._trusted(Packed(joint_names(truth, pred), words, truth.n), groups, None)
+
+
+def joint_names(truth: Named, pred: Named) -> Names:
+    """Names of the attributes of both."""
+    true = (f"true {name}" for name in truth.attribute_names)
+    return (*true, *(f"predicted {name}" for name in pred.attribute_names))
+
+
 def scan(
     data: Any,
     *,

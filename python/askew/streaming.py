@@ -20,7 +20,18 @@ from askew.executors import HERE, Ranges, Save, Told, left
 from askew.layout import Layout
 from askew.progress import ProgressLike, progress_monitor
 from askew.randomness import RNG, seed_of
-from askew.scan import Scan, TooLarge, by_source, chunks, collected, digest, warn_of_skipped
+from askew.scan import (
+    Scan,
+    SideBySide,
+    TooLarge,
+    by_source,
+    chunks,
+    collected,
+    digest,
+    joint,
+    joint_names,
+    warn_of_skipped,
+)
 from askew.sets import AttributeSets
 
 #: The share of `max_memory` in which bits of scans are kept, to be read once and not again for every pass.
@@ -40,8 +51,21 @@ class ScanPlan(TablePlan):
         if pred is not None:
             scan.check_same_names(pred, "test and pred")
         self._max_memory, self._checkpoint = max_memory, checkpoint
+        self._joint = False
         self.ranges: Ranges | None = None  # of rows to count; None: all
         self._counted: Counts | None = None  # what is known of the rows once they have been read
+
+    @classmethod
+    def of_joint(cls, both: SideBySide, table: str | None, max_memory: int, checkpoint: Checkpoint | None) -> ScanPlan:
+        """The plan of truth and predictions as one table."""
+        plan = cls(both.truth, both.pred, table, max_memory, checkpoint)
+        plan._joint, plan.has_predictions = True, False
+        return plan
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Those of the sets that can be counted."""
+        return self.scan.attribute_names if not self._joint else joint_names(*self.scans)
 
     @property
     def scans(self) -> tuple[Scan, ...]:
@@ -79,13 +103,12 @@ class ScanPlan(TablePlan):
         *,
         sample: bool = True,
     ) -> Counts:
-        if sets.attribute_names != self.scan.attribute_names:
+        if sets.attribute_names != self.attribute_names:
             raise InputError("the attribute sets are over other attributes than the annotations")
-        overlapping = tuple(scan.overlapping for scan in self.scans)
         work = partial(
             count_rows,
             self.scans,
-            overlapping,
+            self._joint,
             sets,
             resampling,
             (replicates.start, replicates.stop),
@@ -137,7 +160,7 @@ class ScanPlan(TablePlan):
 
     def _digest(self, sets: AttributeSets, resampling: Resampling, replicates: range, sample: bool) -> str:
         sources = [scan.fingerprint for scan in self.scans]
-        return digest(sources, self.ranges, *sets.itemsets, resampling, replicates, sample)
+        return digest(sources, self._joint, self.ranges, *sets.itemsets, resampling, replicates, sample)
 
 
 def count_scan(
@@ -185,7 +208,7 @@ def _pair(rows: object) -> Sequence[Any]:
 
 def count_rows(
     scans: Sequence[Scan],
-    overlapping: Sequence[bool],
+    side_by_side: bool,
     sets: AttributeSets,
     resampling: Resampling,
     replicates: tuple[int, int],
@@ -197,12 +220,13 @@ def count_rows(
     told: Told | None = None,
     save: Save[Counts] | None = None,
 ) -> Counts | None:
-    """Counts of some rows of scans of the same instances; None if there is no row."""
+    """Counts of some rows of scans of the same instances, which may be seen as one table; None if there is no row."""
     engine = choose(backend)
     n_replicates = replicates[1] - replicates[0]
     itemsets: Itemsets | None = None
     rows: Ranges = ()
-    differ = None if len(scans) == 1 else False
+    overlapping = [scan.overlapping for scan in (scans[:1] if side_by_side else scans)]
+    differ = None if len(overlapping) == 1 else False
     n = 0
 
     def counts() -> Counts:
@@ -211,7 +235,8 @@ def count_rows(
         return Counts(sets, scans[0].group_names, resampling, rows, arrays, source=source, predicts_groups=differ)
 
     for first_row, tables in chunks(scans, ranges, chunk_bytes=chunk_bytes):
-        annotations, pred = tables[0], tables[1] if len(tables) == 2 else None
+        annotations = joint(*tables) if side_by_side else tables[0]
+        pred = tables[1] if len(overlapping) == 2 else None
         layout = Layout(annotations, pred, overlapping)
         if itemsets is None:
             itemsets, parts = layout.itemsets(sets)

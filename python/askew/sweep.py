@@ -106,6 +106,8 @@ def sweep(
     """
     chosen = options_of("sweep", options)
     check_annotations(train=train, test=test)
+    if not isinstance(test, Annotations):
+        raise InputError("sweep() needs test in memory, as the scores are: test.collect() brings a scan there")
     train.check_same_names(test, "train and test")
     if isinstance(metric, str) and metric in NOT_SWEPT:
         raise InputError(f"{metric} {NOT_SWEPT[metric]}: metric must be one of {', '.join(map(repr, FAMILIES))}")

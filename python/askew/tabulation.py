@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from askew.annotations import Annotations, check_annotations
+from askew.annotations import Annotations, Named, check_annotations
 from askew.association import CONTINGENCY, FOURFOLD, Fourfold, association
 from askew.checks import check_choice
 from askew.counts import View
 from askew.engine import Itemsets
 from askew.errors import InputError
 from askew.evaluation import Pass
-from askew.interop import Packed
 from askew.intervals import confidence_interval, standard_error
 from askew.options import Options, options_of, takes_options
 from askew.performance import DIFFERENCES, DISPARITIES, RATES, Confusion, confusion
+from askew.scan import Scan, side_by_side
 from askew.sets import AttributeSets
 from askew.tables import Table
 
@@ -34,7 +34,7 @@ BETWEEN = ("groups", "grouping", "attributes")
 
 
 @takes_options
-def associations(annotations: Annotations, measure: str = "npmi", between: str = "groups", **options: Any) -> Table:
+def associations(annotations: Named, measure: str = "npmi", between: str = "groups", **options: Any) -> Table:
     """How strongly attributes go together with groups, or with each other.
 
     Parameters
@@ -135,7 +135,7 @@ def associations(annotations: Annotations, measure: str = "npmi", between: str =
 
 @takes_options
 def association_gaps(
-    annotations: Annotations, measure: str = "npmi", groups: tuple[str, str] | None = None, **options: Any
+    annotations: Named, measure: str = "npmi", groups: tuple[str, str] | None = None, **options: Any
 ) -> Table:
     """How much more strongly an attribute set goes together with one group than with another.
 
@@ -199,7 +199,7 @@ def association_gaps(
 
 
 @takes_options
-def group_metrics(test: Annotations, pred: Annotations, metric: str = "accuracy", **options: Any) -> Table:
+def group_metrics(test: Named, pred: Named, metric: str = "accuracy", **options: Any) -> Table:
     """How well each attribute set is predicted within each group.
 
     Parameters
@@ -266,8 +266,8 @@ def group_metrics(test: Annotations, pred: Annotations, metric: str = "accuracy"
 
 @takes_options
 def disparities(
-    test: Annotations,
-    pred: Annotations,
+    test: Named,
+    pred: Named,
     measure: str = "demographic_parity",
     groups: tuple[str, str] | None = None,
     **options: Any,
@@ -363,11 +363,11 @@ def _options(function_name: str, given: dict[str, Any]) -> Options:
     return chosen
 
 
-def _sets(options: Options, annotations: Annotations) -> AttributeSets:
+def _sets(options: Options, annotations: Named) -> AttributeSets:
     return options.universe("singletons" if options.sets is None else options.sets, annotations, None)
 
 
-def _truth(annotations: Annotations, sets: AttributeSets, options: Options) -> Iterator[View]:
+def _truth(annotations: Named, sets: AttributeSets, options: Options) -> Iterator[View]:
     """Counts of the sets in one table, tile by tile."""
     for _, tables in Pass.of(annotations, None, None, options).tiles(sets):
         assert tables.train is not None
@@ -383,7 +383,7 @@ def _of_groups(truth: View, groups: list[int]) -> View:
     return truth._replace(co_set_group=truth.co_set_group[:, :, groups], co_group=truth.co_group[:, groups])
 
 
-def _between_attributes(annotations: Annotations, measure: str, options: Options) -> Table:
+def _between_attributes(annotations: Named, measure: str, options: Options) -> Table:
     pairs = _attribute_pairs(annotations, options)
     items = pairs.itemsets.items.reshape(-1, 2)
     work = Pass.of(annotations, None, None, options)
@@ -404,7 +404,7 @@ def _between_attributes(annotations: Annotations, measure: str, options: Options
     return Table({"first": names[items[:, 0]], "second": names[items[:, 1]], **_joined(values)})
 
 
-def _attribute_pairs(annotations: Annotations, options: Options) -> AttributeSets:
+def _attribute_pairs(annotations: Named, options: Options) -> AttributeSets:
     """The sets of two attributes that are asked for; all, if none are."""
     if options.sets is None:
         first, second = np.triu_indices(len(annotations.attribute_names), 1)
@@ -423,20 +423,14 @@ def _attribute_pairs(annotations: Annotations, options: Options) -> AttributeSet
     return sets.filter(of_two)
 
 
-def _confusions(test: Annotations, pred: Annotations, sets: AttributeSets, options: Options) -> Iterator[Confusion]:
+def _confusions(test: Named, pred: Named, sets: AttributeSets, options: Options) -> Iterator[Confusion]:
     """Counts of sets in truth, by prediction and in both, with the groups of `test`, tile by tile.
 
     The columns [A | Â | G] are one table, in which m, m̂ and m ∧ m̂ are sets like any other; they stand side by side.
     """
-    test.check_same_instances(pred, "test and pred")
-    names = (
-        *(f"true {name}" for name in test.attribute_names),
-        *(f"predicted {name}" for name in pred.attribute_names),
-    )
-    words = np.concatenate([test.packed_attributes, pred.packed_attributes])
-    groups = Packed(test.group_names, test.packed_groups, test.n)
-    both_sides = Annotations._assembled(Packed(names, words, test.n), groups, None)
-    threes = AttributeSets._of(_true_predicted_both(sets.itemsets, len(test.attribute_names)), names)
+    both_sides = side_by_side(test, pred)
+    items = _true_predicted_both(sets.itemsets, len(test.attribute_names))
+    threes = AttributeSets._of(items, both_sides.attribute_names)
     for _, tables in Pass.of(None, both_sides, None, options).tiles(threes, multiple_of=3):
         assert tables.test is not None
         truth = tables.test.truth
@@ -467,11 +461,15 @@ def _pair(groups: Any, names: tuple[str, ...]) -> list[int]:
     return [names.index(check_choice("each of groups", name, names)) for name in groups]
 
 
-def _check_disjoint(annotations: Annotations) -> None:
-    memberships = int(np.bitwise_count(annotations.packed_groups).sum())
-    if memberships > int(np.bitwise_count(np.bitwise_or.reduce(annotations.packed_groups, axis=0)).sum()):
+def _check_disjoint(annotations: Named) -> None:
+    if isinstance(annotations, Annotations):
+        memberships = int(np.bitwise_count(annotations.packed_groups).sum())
+        overlap = memberships > int(np.bitwise_count(np.bitwise_or.reduce(annotations.packed_groups, axis=0)).sum())
+    else:
+        overlap = isinstance(annotations, Scan) and annotations.overlapping
+    if overlap:
         raise InputError(
-            "between='grouping' takes the groups as one variable, but some instances are in several groups"
+            "between='grouping' takes the groups as one variable, but some instances are, or may be, in several groups"
         )
 
 
@@ -504,7 +502,7 @@ def _joined(parts: list[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _set_and_group(sets: AttributeSets, annotations: Annotations) -> Columns:
+def _set_and_group(sets: AttributeSets, annotations: Named) -> Columns:
     names = annotations.group_names
     return {
         "set": np.repeat(np.array(sets.names, object), len(names)),
@@ -512,7 +510,7 @@ def _set_and_group(sets: AttributeSets, annotations: Annotations) -> Columns:
     }
 
 
-def _set_and_pair(sets: AttributeSets, pair: list[int], annotations: Annotations) -> Columns:
+def _set_and_pair(sets: AttributeSets, pair: list[int], annotations: Named) -> Columns:
     names = np.array(sets.names, object)
     first, second = (np.full(len(sets), annotations.group_names[group], object) for group in pair)
     return {"set": names, "first": first, "second": second}
