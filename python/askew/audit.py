@@ -324,6 +324,8 @@ def bias_scores(annotations: Named, **options: Any) -> Table:
     chosen = options_of("bias_scores", options)
     if chosen.signed is not None:
         raise InputError("signed does not concern bias scores")
+    if chosen.method not in ("percentile", "basic"):
+        raise InputError(f'bias_scores() has the methods "percentile" and "basic", not {chosen.method!r}')
     check_annotations(annotations=annotations)
     sets = chosen.universe("singletons" if chosen.sets is None else chosen.sets, annotations, None)
     work = Pass.of(annotations, None, None, chosen)
@@ -332,7 +334,7 @@ def bias_scores(annotations: Named, **options: Any) -> Table:
         assert tables.train is not None
         truth = tables.train.truth
         bias = metrics.bias_score(truth).value
-        low, high = confidence_interval(bias[0], bias[1:], chosen.method, chosen.confidence_level)
+        low, high = confidence_interval(bias[0], bias[1:], chosen.method, chosen.confidence_level, chosen.alternative)
         for name, values in [("count", truth.co_set_group[0]), ("bias", bias[0]), ("low", low), ("high", high)]:
             columns[name].append(values.ravel())
     q = len(annotations.group_names)
@@ -397,13 +399,19 @@ def bootstrap(
         raise InputError("pred are predictions for the instances of test: pass test as well")
     if chosen.signed is not None:
         raise InputError("signed does not concern a statistic of your own")
+    if chosen.method in ("studentized", "delta"):
+        raise InputError(
+            f"method={chosen.method!r} needs derivatives, which a statistic of your own does not give: "
+            'take "percentile", "basic" or "BCa"'
+        )
     tables = [table for table in (train, test) if table is not None]
     sets = chosen.universe(
         "singletons" if chosen.sets is None else chosen.sets, tables[0], tables[-1] if len(tables) > 1 else None
     )
     work = Pass.of(train, test, pred, chosen)
-    value, replicates = bootstrap_values(statistic, work, sets)
-    return Estimate(getattr(statistic, "__name__", "statistic"), value[()], work.run(), replicates)
+    value, replicates, jackknife = bootstrap_values(statistic, work, sets)
+    name = getattr(statistic, "__name__", "statistic")
+    return Estimate(name, value[()], work.run(), replicates, jackknife=jackknife)
 
 
 def _single(metric: Metric, train: Named, test: Named, pred: Named | None, options: Options) -> Estimate:

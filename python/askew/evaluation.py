@@ -23,7 +23,8 @@ from askew.conventions import Convention
 from askew.counting import KERNEL_BYTES, CountingPlan, TablePlan, stream_bytes
 from askew.counts import Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
-from askew.intervals import confidence_interval
+from askew.intervals import ConfidenceInterval, Jackknife, confidence_interval, tail_of
+from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
 from askew.metrics import Difference, Totals
 from askew.options import Options
 from askew.progress import part_of, progress_monitor
@@ -48,6 +49,29 @@ class Metric:
     sets: AttributeSets
     signed: bool
     baseline: str = "train"  # of the directional families
+
+    def of(self, tables: Tables, part: slice, convention: Convention) -> Difference:
+        """The metric's formula on the counts of some of the sets that were counted."""
+        assert tables.train is not None
+        assert tables.test is not None
+        train = tables.train.truth
+        if convention.empty_rows == "dropped":
+            train = train._replace(n=tables.train.n_annotated)
+        return self.difference(_part(train, part), tables.test, part, convention)
+
+    def keeps_undefined(self, convention: Convention) -> bool:
+        """Whether an undefined cell enters the variance, as 0."""
+        return self.family == "mals" and convention.undefined_mals == "zero"
+
+    def complete(self, totals: Totals, n_cells: int, convention: Convention) -> Totals:
+        """Totals over `n_cells` cells, with what the convention makes of undefined ones."""
+        return metrics.undefined_as_zero(totals, n_cells) if self.keeps_undefined(convention) else totals
+
+    def values(self, totals: Totals) -> Floats:
+        """The metric from sums over its cells."""
+        if self.family == "mals":
+            return metrics.mean_over_sets(totals, len(self.sets))
+        return metrics.mean_over_cells(totals)
 
     def difference(self, train: View, test: Counts, part: slice, convention: Convention) -> Difference:
         """The metric's formula on the counts of some sets."""
@@ -140,6 +164,7 @@ class Pass:
             resample=tuple(options.resample),
             method=options.method,
             confidence_level=float(options.confidence_level),
+            alternative=options.alternative,
             predicts_groups=None if self.test is None else self.test.predicts_groups,
         )
 
@@ -280,25 +305,36 @@ def evaluate(
             universes.append(metric.sets)
     joined = universes[0] if len(universes) == 1 else universes[0] + universes[1]
     begins = {id(sets): sum(map(len, universes[:i])) for i, sets in enumerate(universes)}
-    sums = {metric.name: _Sums(metric, convention, options) for metric in chosen}
+    known = _jackknives(chosen, work)
+    sums = {metric.name: _Sums(metric, convention, options, known.get(metric.name)) for metric in chosen}
     for tile, tables in work.tiles(joined):
-        assert tables.train is not None
         assert tables.test is not None
-        train_view = tables.train.truth
-        if convention.empty_rows == "dropped":
-            train_view = train_view._replace(n=tables.train.n_annotated)
         for metric in chosen:
             begin = begins[id(metric.sets)]
             low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
             if low < high:
                 part = slice(low - tile.start, high - tile.start)
-                sums[metric.name].add(metric.difference(_part(train_view, part), tables.test, part, convention))
+                sums[metric.name].add(metric.of(tables, part, convention), slice(low - begin, high - begin))
                 sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
-        del tables, train_view  # before the next tile is counted
+        del tables  # before the next tile is counted
     run = work.run()
     work.warn_of_skipped()
-    _warn(options, list(sums.values()))
-    return {name: total.estimate(run, train.group_names) for name, total in sums.items()}
+    estimates = {name: total.estimate(run, train.group_names) for name, total in sums.items()}
+    _warn(options, list(sums.values()), estimates)
+    return estimates
+
+
+def _jackknives(chosen: list[Metric], work: Pass) -> dict[str, MetricJackknife]:
+    """What the method of the intervals needs beside replicates."""
+    method = work.options.method
+    if method in ("percentile", "basic"):
+        return {}
+    known = jackknives(chosen, work, with_acceleration=method == "BCa", with_errors=True)
+    if method == "studentized" and work.options.n_resamples:
+        for name, errors in replicate_errors(chosen, work).items():
+            value = known[name].value._replace(replicate_errors=errors[1:])
+            known[name] = known[name]._replace(value=value)
+    return known
 
 
 @dataclass
@@ -308,19 +344,18 @@ class _Sums:
     metric: Metric
     convention: Convention
     options: Options
+    jackknife: MetricJackknife | None = None
     totals: Totals | None = None
     noise: float = 0.0
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
-    def add(self, difference: Difference) -> None:
+    def add(self, difference: Difference, tile: slice) -> None:
         summary = self.options.engine.summarize(difference, 1 + self.options.n_resamples, self.options.chosen_threads)
-        new = summary.totals
-        if self.metric.family == "mals" and self.convention.undefined_mals == "zero":
-            new = metrics.undefined_as_zero(new, summary.spread.size)
+        new = self.metric.complete(summary.totals, summary.spread.size, self.convention)
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
-        interval = confidence_interval(delta, summary.delta[1:], self.options.method, self.options.confidence_level)
+        interval = self._interval_of_cells(delta, summary.delta[1:], tile)
         self.per_cell.append((summary.baseline, summary.predicted, delta, *interval))
         if not self.metric.signed and self.options.n_resamples:
             # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
@@ -331,16 +366,16 @@ class _Sums:
     def values(self) -> Floats:
         """The metric in the sample and in each replicate."""
         assert self.totals is not None
-        if self.metric.family == "mals":
-            return metrics.mean_over_sets(self.totals, len(self.metric.sets))
-        return metrics.mean_over_cells(self.totals)
+        return self.metric.values(self.totals)
 
-    @property
-    def outside_interval(self) -> bool:
-        """Whether the value of a metric of |Δ| is not within its own interval."""
-        value, replicates = self.values[0], self.values[1:]
-        low, high = confidence_interval(value, replicates, self.options.method, self.options.confidence_level)
-        return not self.metric.signed and bool(value < low or value > high)
+    def _interval_of_cells(self, delta: Floats, replicates: Floats, tile: slice) -> ConfidenceInterval:
+        options = self.options
+        method = "percentile" if options.method == "studentized" else options.method
+        known = None
+        if self.jackknife is not None:
+            cells = self.jackknife.cells
+            known = Jackknife(cells.acceleration[tile], cells.standard_error[tile])
+        return confidence_interval(delta, replicates, method, options.confidence_level, options.alternative, known)
 
     @property
     def n_undefined(self) -> int:
@@ -365,15 +400,18 @@ class _Sums:
             noise_floor=self.noise / n_terms if absolute and run.n_resamples and n_terms else math.nan,
             absolute=absolute,
             cell_values=CellValues(self.metric.sets, group_names, *per_cell),
+            jackknife=Jackknife() if self.jackknife is None else self.jackknife.value,
+            variance_jackknife=Jackknife() if self.jackknife is None else self.jackknife.variance,
         )
 
 
 def bootstrap_values(
     statistic: Callable[[Tables], npt.ArrayLike], work: Pass, sets: AttributeSets
-) -> tuple[Floats, Floats]:
-    """Value of a user's statistic, shape (…), and of its replicates, shape (…, B)."""
-    blocks: list[Floats] = []
-    for tables in work.blocks(sets):
+) -> tuple[Floats, Floats, Jackknife]:
+    """Value of a user's statistic, shape (…), its replicates, shape (…, B), and what its interval needs beside them."""
+    shape: list[tuple[int, ...]] = []
+
+    def evaluated(tables: Tables) -> Floats:
         n_rows = max(len(counts) for counts in tables if counts is not None)
         whole = Tables(*(None if counts is None else _repeated(counts, n_rows) for counts in tables))
         values = np.asarray(statistic(whole), dtype=np.float64)
@@ -382,12 +420,20 @@ def bootstrap_values(
                 "the statistic must return an array with the replicates first: "
                 f"expected shape ({n_rows}, …), got {values.shape}"
             )
-        if blocks and values.shape[1:] != blocks[0].shape[1:]:
-            raise InputError(f"the statistic returned shapes {blocks[0].shape} and {values.shape}")
-        blocks.append(values)
-        del tables, whole  # before the next block is counted
+        shape.append(values.shape)
+        if values.shape[1:] != shape[0][1:]:
+            raise InputError(f"the statistic returned shapes {shape[0]} and {values.shape}")
+        return values
+
+    blocks: list[Floats] = []
+    for tables in work.blocks(sets):
+        blocks.append(evaluated(tables))
+        del tables  # before the next block is counted
+    jackknife = Jackknife()
+    if work.options.method == "BCa" and work.options.n_resamples:
+        jackknife = acceleration_of_statistic(evaluated, work, sets)
     replicates = np.concatenate([np.empty((0, *blocks[0].shape[1:])), *blocks[1:]])
-    return blocks[0][0], np.moveaxis(replicates, 0, -1)
+    return blocks[0][0], np.moveaxis(replicates, 0, -1), jackknife
 
 
 def _part(view: View, part: slice) -> View:
@@ -403,20 +449,31 @@ def _repeated(counts: Counts, n_rows: int) -> Counts:
     return Counts(counts.sets, counts.group_names, counts.resampling, counts.rows, arrays)
 
 
-def _warn(options: Options, sums: list[_Sums]) -> None:
+def _warn(options: Options, sums: list[_Sums], estimates: dict[str, Estimate]) -> None:
     """Say when a number is of little worth."""
 
     def warn(text: str) -> None:
         warnings.warn(text, AskewWarning, stacklevel=6)
 
-    for total in sums:
-        if total.outside_interval:
+    for name, estimate in estimates.items():
+        low, high = estimate.confidence_interval
+        if estimate.absolute and (estimate.value < low or estimate.value > high):
             warn(
-                f"{total.metric.name}: the value lies outside its {options.method} interval, for sampling noise adds "
+                f"{name}: the value lies outside its {options.method} interval, for sampling noise adds "
                 "to |Δ|, and the bootstrap adds it again. Compare noise_floor and debiased"
             )
-    tail = (1 - options.confidence_level) / 2
-    if 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
+        if (
+            options.method == "BCa"
+            and options.n_resamples
+            and not np.isnan(estimate.value)
+            and np.isnan([low, high]).any()
+        ):
+            warn(
+                f"{name}: there is no BCa interval, for every replicate is on one side of the value. "
+                'Take method="basic", or "percentile"'
+            )
+    tail = tail_of(options.confidence_level, options.alternative)
+    if options.method != "delta" and 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
         warn(
             f"{options.n_resamples} replicates are too few for a {100 * options.confidence_level:.6g} % interval: "
             f"take at least {math.ceil(2.5 / tail - 1e-6)}"

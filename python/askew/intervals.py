@@ -1,10 +1,19 @@
 """From replicates of a statistic to intervals.
 
 Replicates are on the first axis; NaN marks one in which the statistic is undefined.
+
+References
+----------
+.. [1] B. Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987), 171-185.
+.. [2] A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", Cambridge University Press 1997.
+.. [3] B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall 1993, chapters 12 to 14.
+.. [4] L. A. Jaeckel, "The Infinitesimal Jackknife", Bell Laboratories 1972; [3]_, section 21.5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +21,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-METHODS = ("percentile", "basic")
+METHODS = ("percentile", "basic", "BCa", "studentized", "delta")
+ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 class ConfidenceInterval(NamedTuple):
@@ -22,11 +32,19 @@ class ConfidenceInterval(NamedTuple):
     high: Any
 
 
-def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floats]:
+class Jackknife(NamedTuple):
+    """What some methods need of a statistic beside its replicates. NaN, or None, where it was not computed."""
+
+    acceleration: Any = np.nan  # of "BCa"
+    standard_error: Any = np.nan  # of the infinitesimal jackknife: "delta" and "studentized"
+    replicate_errors: Floats | None = None  # the same in each replicate, shape (B, …): "studentized"
+
+
+def quantiles(replicates: Floats, probabilities: Sequence[npt.ArrayLike]) -> list[Floats]:
     """Quantiles along the first axis, NaN left out, by linear interpolation (Hyndman & Fan 1996, type 7).
 
     As ``numpy.nanquantile``, to the last bit or one beside it, whose loop over slices is too slow for thousands of
-    cells. NaN where every replicate is NaN.
+    cells. A probability is a number, or one for each cell. NaN where every replicate, or the probability, is NaN.
     """
     # numpy sorts NaN to the end, and copies to a layout in which the replicates of a cell lie side by side
     ordered = np.sort(np.moveaxis(replicates, 0, -1), axis=-1)
@@ -34,32 +52,122 @@ def quantiles(replicates: Floats, probabilities: tuple[float, ...]) -> list[Floa
     incomplete = np.isnan(ordered[..., -1])
     n_defined[incomplete] -= np.isnan(ordered[incomplete]).sum(axis=-1)
     results = []
-    for probability in probabilities:
-        position = probability * np.maximum(n_defined - 1, 0)
+    for probability in map(np.asarray, probabilities):
+        position = np.nan_to_num(probability) * np.maximum(n_defined - 1, 0)
         below = np.floor(position).astype(np.intp)
         above = np.minimum(below + 1, np.maximum(n_defined - 1, 0))
         low = np.take_along_axis(ordered, below[..., None], axis=-1)[..., 0]
         high = np.take_along_axis(ordered, above[..., None], axis=-1)[..., 0]
-        results.append(low + (high - low) * (position - below))
+        results.append(np.where(np.isnan(probability), np.nan, low + (high - low) * (position - below)))
     return results
 
 
-def confidence_interval(
-    value: npt.ArrayLike, replicates: Floats, method: str, confidence_level: float
-) -> ConfidenceInterval:
-    """Interval of a statistic from its value, shape (…), and its replicates, shape (B, …).
+def tail_of(confidence_level: float, alternative: str) -> float:
+    """Probability that is left out at each end of a two-sided interval, or at the one end that there is."""
+    return (1 - confidence_level) / 2 if alternative == "two-sided" else 1 - confidence_level
 
-    "percentile": quantiles α/2 and 1 − α/2 of the replicates. "basic": the same, reflected at the value:
-    2·value − quantile (Davison & Hinkley 1997, sections 5.2 and 5.3). NaN without replicates.
+
+def confidence_interval(
+    value: npt.ArrayLike,
+    replicates: Floats,
+    method: str,
+    confidence_level: float,
+    alternative: str = "two-sided",
+    jackknife: Jackknife | None = None,
+) -> ConfidenceInterval:
+    """Interval of a statistic from its value X, shape (…), and its replicates X*, shape (B, …).
+
+    With q(p) the quantile p of the replicates, α half of what the confidence level leaves (all of it for a one-sided
+    interval), and s the standard error by the infinitesimal jackknife:
+
+    - "percentile": q(α), q(1 − α) ([2]_, section 5.3.1).
+    - "basic": 2X − q(1 − α), 2X − q(α) ([2]_, section 5.2).
+    - "BCa": q(p₋), q(p₊) with p± = Φ(z₀ + (z₀ ± z)/(1 − a(z₀ ± z))), z = Φ⁻¹(1 − α), z₀ = Φ⁻¹ of the share of
+      replicates below X, where those equal to it count half, a the acceleration ([1]_; [3]_, section 14.3).
+    - "studentized": X − s t(1 − α), X − s t(α), with t the quantiles of (X* − X)/s* ([2]_, section 5.2.2).
+    - "delta": X ∓ s z ([4]_). Needs no replicates.
+
+    "less" has the lower end −∞, "greater" the upper end ∞, as in ``scipy.stats.bootstrap``. A statistic
+    that equals X in every replicate has the interval [X, X] (where SciPy's BCa is NaN). NaN without replicates, and for
+    BCa where every replicate is on one side of X.
     """
-    if len(replicates) == 0:
-        nan = np.full(np.shape(value), np.nan)
-        return ConfidenceInterval(nan, nan)
-    tail = (1 - confidence_level) / 2
-    low, high = quantiles(replicates, (tail, 1 - tail))
-    if method == "basic":
-        return ConfidenceInterval(2 * np.asarray(value) - high, 2 * np.asarray(value) - low)
+    value = np.asarray(value, dtype=np.float64)
+    of = Jackknife() if jackknife is None else jackknife
+    tail = tail_of(confidence_level, alternative)
+    if method == "delta":
+        step = NormalDist().inv_cdf(1 - tail) * np.asarray(of.standard_error, dtype=np.float64)
+        low, high = value - step, value + step
+    elif len(replicates) == 0:
+        low = high = np.full(value.shape, np.nan)
+    elif method == "BCa":
+        low, high = quantiles(replicates, bca_probabilities(value, replicates, of.acceleration, tail))
+        constant = np.all((replicates == value) | np.isnan(replicates), axis=0) & ~np.isnan(replicates).all(axis=0)
+        low, high = (np.where(constant, value, end) for end in (low, high))
+    elif method == "studentized":
+        errors = (
+            np.nan if of.replicate_errors is None else np.where(of.replicate_errors > 0, of.replicate_errors, np.nan)
+        )
+        t_low, t_high = quantiles((replicates - value) / errors, (tail, 1 - tail))
+        low, high = value - of.standard_error * t_high, value - of.standard_error * t_low
+    else:
+        low, high = quantiles(replicates, (tail, 1 - tail))
+        if method == "basic":
+            low, high = 2 * value - high, 2 * value - low
+    if alternative == "less":
+        low = np.full_like(low, -np.inf)
+    elif alternative == "greater":
+        high = np.full_like(high, np.inf)
     return ConfidenceInterval(low, high)
+
+
+def bca_probabilities(value: Floats, replicates: Floats, acceleration: Any, tail: float) -> tuple[Floats, Floats]:
+    """The probabilities whose quantiles are the ends of BCa, one for each cell; NaN where there are none."""
+    n_defined = np.sum(~np.isnan(replicates), axis=0)
+    below = (np.sum(replicates < value, axis=0) + np.sum(replicates <= value, axis=0)) / (2 * np.maximum(n_defined, 1))
+    inside = (below > 0) & (below < 1) & ~np.isnan(value)
+    z0 = np.where(inside, normal_quantile(np.where(inside, below, 0.5)), np.nan)
+    step = -NormalDist().inv_cdf(tail)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = (z0 + (z0 + z) / (1 - acceleration * (z0 + z)) for z in (-step, step))
+    return normal_distribution(low), normal_distribution(high)
+
+
+def acceleration_of(theta: Floats, multiplicities: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Numerator and denominator of the acceleration that one table gives, from the values without one instance of it.
+
+    `theta`, of shape (J, …), is the value after one instance of each distinct row has been left out; c instances share
+    a row. With U_i = (n − 1)(mean of θ − θ_i) over the n instances: Σ c U³/n³ and Σ c U²/n². The acceleration of
+    several independent tables is Σ numerators / (6 (Σ denominators)^{3/2}), as ``scipy.stats.bootstrap`` has it for
+    several samples ([3]_, equation 14.15). Values that are undefined are left out.
+    """
+    c = multiplicities.reshape(-1, *(1,) * (theta.ndim - 1))
+    defined = ~np.isnan(theta)
+    n = np.sum(c * defined, axis=0)
+    mean = np.sum(c * np.where(defined, theta, 0.0), axis=0) / np.maximum(n, 1)
+    u = np.where(defined, (n - 1) * (mean - theta), 0.0)
+    return np.sum(c * u**3, axis=0) / np.maximum(n, 1) ** 3.0, np.sum(c * u**2, axis=0) / np.maximum(n, 1) ** 2.0
+
+
+def acceleration(parts: Sequence[tuple[Floats, Floats]]) -> Any:
+    """The acceleration of independent tables; NaN where the statistic does not vary."""
+    numerator, denominator = (sum(terms) for terms in zip(*parts, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.divide(numerator, 6 * np.power(denominator, 1.5))
+
+
+def _each(function: Callable[[float], float], values: npt.ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    return np.array([function(x) if x == x else x for x in array.ravel().tolist()]).reshape(array.shape)
+
+
+def normal_distribution(values: npt.ArrayLike) -> Floats:
+    """Φ, element by element."""
+    return _each(NormalDist().cdf, values)
+
+
+def normal_quantile(probabilities: npt.ArrayLike) -> Floats:
+    """Φ⁻¹, element by element, between 0 and 1."""
+    return _each(NormalDist().inv_cdf, probabilities)
 
 
 def standard_error(replicates: Floats) -> Floats:

@@ -19,7 +19,7 @@ from askew.counting import DEFAULT_MEMORY, check_memory, check_resampling
 from askew.counts import Counts
 from askew.engine import Engine, choose, threads
 from askew.errors import InputError
-from askew.intervals import METHODS
+from askew.intervals import ALTERNATIVES, METHODS
 from askew.progress import ProgressLike
 from askew.randomness import RNG, check_rng
 from askew.sets import AttributeSets, Limits, universe
@@ -45,8 +45,13 @@ TEXT = """\
         Number of bootstrap replicates B. 0: no interval.
     confidence_level : float, default 0.95
         Between 0 and 1, exclusive.
-    method : {"percentile", "basic"}, default "percentile"
-        Kind of interval.
+    method : {"percentile", "basic", "BCa", "studentized", "delta"}, default "percentile"
+        Kind of interval. "BCa" corrects bias and skewness; it takes one more evaluation per distinct row of the tables.
+        "delta" is normal, with the standard error of the infinitesimal jackknife, and needs no replicates.
+        "studentized" has that standard error in every replicate too; it is for tables of some thousand distinct rows.
+        Its cells have percentile intervals.
+    alternative : {"two-sided", "less", "greater"}, default "two-sided"
+        "less" and "greater" give intervals without a lower, or an upper end (∓∞), as ``scipy.stats.bootstrap``.
     resample : {"train", "test"} or both, default ("train", "test")
         Which tables the replicates vary. Test and predictions always share one resample.
     weights : {"poisson", "poisson32", "poisson-patterns"}, default "poisson"
@@ -84,6 +89,7 @@ class Options:
     n_resamples: int = 0
     confidence_level: float = 0.95
     method: str = "percentile"
+    alternative: str = "two-sided"
     resample: str | tuple[str, ...] = ("train", "test")
     weights: str = "poisson"
     rng: RNG = None
@@ -96,6 +102,7 @@ class Options:
     def __post_init__(self) -> None:
         check_resampling(self.n_resamples, self.weights)
         check_choice("method", self.method, METHODS)
+        check_choice("alternative", self.alternative, ALTERNATIVES)
         check_share("confidence_level", self.confidence_level)
         check_memory(self.max_memory)
         Limits(self.max_size, self.min_count, self.support, self.max_sets)

@@ -6,20 +6,23 @@ import html
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from askew.intervals import ConfidenceInterval
+from askew.checks import check_choice, check_share
+from askew.errors import InputError
+from askew.intervals import ALTERNATIVES, METHODS, ConfidenceInterval, Jackknife
 from askew.intervals import confidence_interval as interval_of
 from askew.intervals import standard_error as standard_error_of
 from askew.sets import AttributeSets
 from askew.tables import Table
 
 Floats = npt.NDArray[np.float64]
+_NO_JACKKNIFE = Jackknife()
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Run:
     method: str
     confidence_level: float
     n_skipped: int  # rows of scans that could not be read, as far as their number is known
+    alternative: str
     predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
 
 
@@ -108,6 +112,8 @@ class Estimate:
     noise_floor: float = math.nan
     absolute: bool = False
     cell_values: CellValues | None = None
+    jackknife: Jackknife = _NO_JACKKNIFE
+    variance_jackknife: Jackknife = _NO_JACKKNIFE
 
     def __float__(self) -> float:
         return float(self.value)
@@ -124,17 +130,20 @@ class Estimate:
 
     @cached_property
     def confidence_interval(self) -> ConfidenceInterval:
-        """``.low`` and ``.high`` of `value`; NaN without replicates."""
-        return self._interval(self.value, self.bootstrap_distribution)
+        """``.low`` and ``.high`` of `value`; NaN without replicates, and where `method` cannot give them."""
+        return self._interval(self.value, self.bootstrap_distribution, self.jackknife)
 
     @cached_property
     def variance_confidence_interval(self) -> ConfidenceInterval:
-        """The same of `variance`."""
-        return self._interval(self.variance, self.variance_distribution)
+        """The same of `variance`; percentile where `method` is "studentized"."""
+        method = "percentile" if self.run.method == "studentized" else self.run.method
+        return self._interval(self.variance, self.variance_distribution, self.variance_jackknife, method)
 
     @cached_property
     def standard_error(self) -> Any:
-        """Standard deviation of the replicates, ddof 1."""
+        """Standard deviation of the replicates, ddof 1; with ``method="delta"``, of the infinitesimal jackknife."""
+        if self.run.method == "delta":
+            return self.jackknife.standard_error
         error = standard_error_of(np.moveaxis(self.bootstrap_distribution, -1, 0))
         return float(error) if error.ndim == 0 else error
 
@@ -165,12 +174,79 @@ class Estimate:
 
         return plot_cells(self, ax, top)
 
-    def _interval(self, value: Any, replicates: Floats) -> ConfidenceInterval:
-        interval = interval_of(value, np.moveaxis(replicates, -1, 0), self.run.method, self.run.confidence_level)
+    def _interval(
+        self, value: Any, replicates: Floats, jackknife: Jackknife, method: str | None = None
+    ) -> ConfidenceInterval:
+        run = self.run
+        interval = interval_of(
+            value,
+            np.moveaxis(replicates, -1, 0),
+            method or run.method,
+            run.confidence_level,
+            run.alternative,
+            jackknife,
+        )
         return ConfidenceInterval(*(float(end) if end.ndim == 0 else end for end in interval))
 
+    def with_interval(
+        self, method: str | None = None, *, confidence_level: float | None = None, alternative: str | None = None
+    ) -> Estimate:
+        """Another interval from the same replicates.
+
+        Parameters
+        ----------
+        method : {"percentile", "basic", "BCa", "studentized", "delta"}, optional
+            Default: as it is. "percentile" and "basic" need nothing but replicates. "BCa" and "studentized" need an
+            estimate that was computed with that method, "delta" one computed with "delta", "BCa" or "studentized".
+        confidence_level : float, optional
+        alternative : {"two-sided", "less", "greater"}, optional
+
+        Returns
+        -------
+        Estimate
+            The same values and replicates. The intervals of `cells` stay as they were computed.
+
+        Raises
+        ------
+        InputError
+            What the method needs was not computed.
+
+        Examples
+        --------
+        >>> import askew
+        >>> train, test, pred = askew.datasets.load_compas("sex")
+        >>> estimate = askew.mals(train, test, pred, n_resamples=500, rng=0)
+        >>> wider = estimate.with_interval("basic", confidence_level=0.99, alternative="greater")
+        >>> wider.confidence_interval.high
+        inf
+        """
+        chosen = replace(
+            self.run,
+            method=self.run.method if method is None else check_choice("method", method, METHODS),
+            confidence_level=(
+                self.run.confidence_level
+                if confidence_level is None
+                else check_share("confidence_level", confidence_level)
+            ),
+            alternative=(
+                self.run.alternative if alternative is None else check_choice("alternative", alternative, ALTERNATIVES)
+            ),
+        )
+        known = {
+            "BCa": self.run.method == "BCa",
+            "studentized": self.run.method == "studentized",
+            "delta": self.run.method in ("delta", "BCa", "studentized")
+            and not np.isnan(self.jackknife.standard_error).all(),
+        }
+        if not known.get(chosen.method, True):
+            raise InputError(
+                f"{self.name} was computed with method={self.run.method!r}, which has not what an interval of "
+                f"{chosen.method!r} needs beside replicates: pass method={chosen.method!r} to the call that computes it"
+            )
+        return replace(self, run=chosen)
+
     def to_dict(self, *, cells: bool = False) -> dict[str, Any]:
-        """Plain Python values, NaN as None; with one dictionary per cell if asked for."""
+        """Plain Python values, NaN and infinite ends as None; with one dictionary per cell if asked for."""
         low, high = self.confidence_interval
         variance_low, variance_high = self.variance_confidence_interval
         values = {
@@ -325,7 +401,7 @@ def _plain(value: Any) -> Any:
     elif isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return None if math.isnan(value) else value
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
