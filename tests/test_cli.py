@@ -317,7 +317,8 @@ def test_output_files(folder, capsys):
     cells = list(csv.DictReader(Path("cells.csv").read_text().splitlines()))
     n_cells = {name: 2 * estimate["n_sets"] for name, estimate in metrics(wanted).items()}
     assert {name: sum(cell["metric"] == name for cell in cells) for name in n_cells} == n_cells
-    assert list(cells[0]) == ["metric", "set", "group", "baseline", "predicted", "delta", "low", "high"]
+    columns = ["metric", "set", "group", "baseline", "predicted", "delta", "low", "high"]
+    assert list(cells[0]) == [*columns, "standard_error", "p_value", "q_value", "p_adjusted"]
 
 
 def test_outputs_replace_what_stands_there_and_follow_links(folder):
@@ -329,7 +330,7 @@ def test_outputs_replace_what_stands_there_and_follow_links(folder):
 
 
 def test_output_on_stdout_is_all_there_is(folder, capsys):
-    for output, n_columns in [("--csv", 11), ("--cells", 8)]:
+    for output, n_columns in [("--csv", 12), ("--cells", 12)]:
         assert audit(*TAGS, output, "-", "--json", "also.json") == 0
         rows = list(csv.reader(capsys.readouterr().out.splitlines()))
         assert {len(row) for row in rows} == {n_columns}

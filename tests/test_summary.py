@@ -21,8 +21,9 @@ def some_counts(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[
 
 
 def close(summary: Summary, expected: Summary) -> None:
-    for name in ("baseline", "predicted", "delta", "spread"):
+    for name in ("baseline", "predicted", "delta", "spread", "centred"):
         np.testing.assert_allclose(getattr(summary, name), getattr(expected, name), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(summary.deviation, expected.deviation, rtol=1e-10, atol=1e-13)
     assert np.array_equal(summary.indicator, expected.indicator)
     for name in ("n_contributions", "n"):
         assert np.array_equal(getattr(summary.totals, name), getattr(expected.totals, name))

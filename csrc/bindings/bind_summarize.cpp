@@ -41,16 +41,16 @@ py::tuple summarize_cells(const std::pair<Counts, Counts>& predicted, const std:
     difference.sign = sign->data();
     strides_of(*sign, shape, difference.sign_stride);
   }
-  py::array_t<double> delta({shape[1], shape[2], shape[0]}), spread({shape[1], shape[2]});
-  py::array_t<double> sums({std::int64_t{4}, n_rows});
+  py::array_t<double> delta({shape[1], shape[2], shape[0]}), deviation({shape[1], shape[2], shape[0]});
+  py::array_t<double> spread({shape[1], shape[2]}), sums({std::int64_t{5}, n_rows});
   std::fill_n(sums.mutable_data(), sums.size(), 0.0);
-  const CellSummary out{delta.mutable_data(), spread.mutable_data(), sums.mutable_data()};
+  const CellSummary out{delta.mutable_data(), spread.mutable_data(), deviation.mutable_data(), sums.mutable_data()};
   const Monitor monitor = python_monitor(py::none());
   {
     const py::gil_scoped_release release;
     summarize(difference, n_rows, shape[1], shape[2], shift, out, n_threads, monitor);
   }
-  return py::make_tuple(delta, spread, sums);
+  return py::make_tuple(delta, spread, deviation, sums);
 }
 
 }  // namespace

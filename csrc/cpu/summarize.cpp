@@ -9,11 +9,13 @@ namespace askew {
 namespace {
 
 constexpr std::int64_t kMaxParts = 16;  // cut by the number of cells alone: no sum depends on the threads
+constexpr int kSums = 5;
+constexpr double kNoSpread = 1e-12;  // what rounding makes of differences of probabilities that do not vary
 constexpr std::int64_t kSumsOfParts = std::int64_t{1} << 22;
 
 // numerator / denominator of one cell in all replicates; 0 / 0 is NaN.
-void divide(const CountArray& numerator, const CountArray& denominator, std::int64_t set, std::int64_t group,
-            std::int64_t n_rows, double* out) {
+void divide(const Ratio& ratio, std::int64_t set, std::int64_t group, std::int64_t n_rows, double* out) {
+  const CountArray &numerator = ratio.numerator, &denominator = ratio.denominator;
   const std::int64_t *a = numerator.cell(set, group), *b = denominator.cell(set, group);
   const std::int64_t step_a = numerator.stride[0], step_b = denominator.stride[0];
   if (step_a == 0 && step_b == 0)
@@ -29,13 +31,13 @@ void divide(const CountArray& numerator, const CountArray& denominator, std::int
 // addition.
 template <class Function>
 double sum_of(const double* values, std::int64_t n_values, const Function& f) {
-  constexpr std::int64_t kSums = 8;
-  double sums[kSums] = {};
+  constexpr std::int64_t kLanes = 8;
+  double sums[kLanes] = {};
   std::int64_t r = 0;
-  for (; r + kSums <= n_values; r += kSums)
-    for (std::int64_t i = 0; i < kSums; ++i) sums[i] += values[r + i] == values[r + i] ? f(values[r + i]) : 0.0;
+  for (; r + kLanes <= n_values; r += kLanes)
+    for (std::int64_t i = 0; i < kLanes; ++i) sums[i] += values[r + i] == values[r + i] ? f(values[r + i]) : 0.0;
   for (; r < n_values; ++r) sums[0] += values[r] == values[r] ? f(values[r]) : 0.0;
-  for (std::int64_t i = 1; i < kSums; ++i) sums[0] += sums[i];
+  for (std::int64_t i = 1; i < kLanes; ++i) sums[0] += sums[i];
   return sums[0];
 }
 
@@ -47,32 +49,87 @@ double spread_of(const double* values, std::int64_t n_values) {
   return n > 1 ? std::sqrt(squares / (n - 1)) : std::nan("");
 }
 
+// Whether the difference of a cell enters Δ in the sample, or 0 does.
+bool enters(const Difference& difference, std::int64_t set, std::int64_t group, std::int64_t n_groups) {
+  const CountArray &a = difference.baseline.numerator, &b = difference.baseline.denominator;
+  return !difference.only_above_uniform || n_groups * *a.cell(set, group) > *b.cell(set, group);
+}
+
+// Of a proportion a / b, in every replicate, the variance with one more success and failure as (a + 1)(b - a + 1) over
+// the cube of (b + 2).
+void smooth(const Ratio& ratio, std::int64_t set, std::int64_t group, std::int64_t n_rows, double* upper,
+            double* cube) {
+  const std::int64_t *a = ratio.numerator.cell(set, group), *b = ratio.denominator.cell(set, group);
+  const std::int64_t step_a = ratio.numerator.stride[0], step_b = ratio.denominator.stride[0];
+  const auto each = [=](std::int64_t r, std::int64_t along_a, std::int64_t along_b) {
+    const double successes = static_cast<double>(a[r * along_a]), trials = static_cast<double>(b[r * along_b]);
+    upper[r] = (successes + 1) * (trials - successes + 1);
+    cube[r] = (trials + 2) * (trials + 2) * (trials + 2);
+  };
+  if (step_a == 1 && step_b == 1)
+    for (std::int64_t r = 0; r < n_rows; ++r) each(r, 1, 1);
+  else
+    for (std::int64_t r = 0; r < n_rows; ++r) each(r, step_a, step_b);
+}
+
+// What makes the variance of a proportion of b unbiased.
+double inflation(const Ratio& ratio, std::int64_t set, std::int64_t group) {
+  const double trials = static_cast<double>(*ratio.denominator.cell(set, group));
+  return trials > 1 ? trials / (trials - 1) : 1.0;
+}
+
+// Deviations of a cell from the sample in units of its standard error, and their sums over cells.
+void deviate(const Difference& difference, std::int64_t set, std::int64_t group, const double* delta, double spread,
+             std::int64_t n_rows, double* scratch, double* deviation, double* centred) {
+  double *upper1 = scratch, *cube1 = upper1 + n_rows, *upper2 = cube1 + n_rows, *cube2 = upper2 + n_rows;
+  smooth(difference.predicted, set, group, n_rows, upper1, cube1);
+  smooth(difference.baseline, set, group, n_rows, upper2, cube2);
+  const double first = upper1[0] / cube1[0], second = upper2[0] / cube2[0];
+  const double factor = std::sqrt(
+      (first * inflation(difference.predicted, set, group) + second * inflation(difference.baseline, set, group)) /
+      (first + second));
+  const double unit = spread > kNoSpread ? 1.0 : std::nan("");
+  const double sample = delta[0];
+  for (std::int64_t r = 0; r < n_rows; ++r) {
+    const double step = std::fabs(r == 0 ? sample : delta[r] - sample);
+    const double precision = cube1[r] * cube2[r] / (upper1[r] * cube2[r] + upper2[r] * cube1[r]);
+    deviation[r] = step * unit * std::sqrt(precision);
+    centred[r] += r > 0 && step == step ? factor * step : 0.0;
+  }
+}
+
 }  // namespace
 
 void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n_sets, std::int64_t n_groups,
                double shift, const CellSummary& out, int n_threads, const Monitor& monitor) {
   const std::int64_t fitting =
-      std::clamp<std::int64_t>(kSumsOfParts / (4 * std::max<std::int64_t>(n_rows, 1)), 1, kMaxParts);
+      std::clamp<std::int64_t>(kSumsOfParts / (kSums * std::max<std::int64_t>(n_rows, 1)), 1, kMaxParts);
   const std::int64_t n_parts = std::min(n_sets, fitting);
   std::vector<std::vector<double>> sums(static_cast<std::size_t>(n_parts));
   parallel_for(n_parts, n_threads, monitor, [&](std::int64_t part, int thread, Watch& watch) {
-    std::vector<double> predicted(static_cast<std::size_t>(n_rows)), baseline(predicted);
+    std::vector<double> predicted(static_cast<std::size_t>(n_rows)), baseline(predicted),
+        scratch(static_cast<std::size_t>(4 * n_rows));
     std::vector<double>& mine = sums[static_cast<std::size_t>(part)];
-    mine.assign(static_cast<std::size_t>(4 * n_rows), 0.0);
+    mine.assign(static_cast<std::size_t>(kSums * n_rows), 0.0);
     double *defined = mine.data(), *contribution = defined + n_rows, *first = contribution + n_rows,
-           *second = first + n_rows;
+           *second = first + n_rows, *centred = second + n_rows;
     for (std::int64_t s = n_sets * part / n_parts; s < n_sets * (part + 1) / n_parts; ++s)
       for (std::int64_t g = 0; g < n_groups; ++g) {
         watch.check(thread);
         const std::int64_t cell = s * n_groups + g;
-        divide(difference.predicted[0], difference.predicted[1], s, g, n_rows, predicted.data());
-        divide(difference.baseline[0], difference.baseline[1], s, g, n_rows, baseline.data());
+        divide(difference.predicted, s, g, n_rows, predicted.data());
+        divide(difference.baseline, s, g, n_rows, baseline.data());
         double* delta = out.delta + cell * n_rows;
         for (std::int64_t r = 0; r < n_rows; ++r)
           delta[r] = predicted[static_cast<std::size_t>(r)] - baseline[static_cast<std::size_t>(r)];
-        out.spread[cell] = spread_of(delta + 1, n_rows - 1);
+        const double spread = spread_of(delta + 1, n_rows - 1);
+        out.spread[cell] = spread;
+        if (enters(difference, s, g, n_groups) && delta[0] == delta[0])
+          deviate(difference, s, g, delta, spread, n_rows, scratch.data(), out.deviation + cell * n_rows, centred);
+        else
+          std::fill_n(out.deviation + cell * n_rows, n_rows, std::nan(""));
         if (difference.only_above_uniform) {
-          const CountArray &a = difference.baseline[0], &b = difference.baseline[1];
+          const CountArray &a = difference.baseline.numerator, &b = difference.baseline.denominator;
           const std::int64_t *numerator = a.cell(s, g), *denominator = b.cell(s, g);
           for (std::int64_t r = 0; r < n_rows; ++r) {
             const bool above = n_groups * numerator[r * a.stride[0]] > denominator[r * b.stride[0]];
@@ -93,7 +150,7 @@ void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n
       }
   });
   for (const std::vector<double>& part : sums)
-    for (std::int64_t i = 0; i < 4 * n_rows; ++i) out.sums[i] += part[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < kSums * n_rows; ++i) out.sums[i] += part[static_cast<std::size_t>(i)];
 }
 
 }  // namespace askew

@@ -16,10 +16,14 @@ struct CountArray {
   }
 };
 
+struct Ratio {
+  CountArray numerator, denominator;
+};
+
 // Δ = predicted - baseline, each a numerator and a denominator; 0 instead where the baseline is not above
 // 1 / (number of groups), if so asked.
 struct Difference {
-  CountArray predicted[2], baseline[2];
+  Ratio predicted, baseline;
   bool only_above_uniform;
   const std::int8_t* sign;  // a cell contributes sign Δ, or |Δ| without signs
   std::int64_t sign_stride[3];
@@ -28,7 +32,12 @@ struct Difference {
 struct CellSummary {
   double* delta;   // (sets, groups, replicates); NaN where undefined
   double* spread;  // (sets, groups): standard deviation of predicted - baseline over the replicates, without the sample
-  double* sums;    // (4, replicates) over defined cells: how many, contribution, Δ - shift and its square. Added to
+  // (sets, groups, replicates): how far predicted - baseline is from the sample's, the sample's from 0, in standard
+  // errors. NaN where undefined, where nothing varies, and where the sample's Δ is 0 for its baseline
+  double* deviation;
+  // (5, replicates) over defined cells: how many, contribution, Δ - shift and its square; and how far predicted -
+  // baseline is from the sample's, times a factor, over the cells where the sample's enters. Added to
+  double* sums;
 };
 
 void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n_sets, std::int64_t n_groups,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from askew import metrics
+from askew import metrics, multiplicity
 from askew.annotations import Annotations, Named
 from askew.checkpoints import Checkpoint
 from askew.conventions import Convention
@@ -34,10 +34,11 @@ from askew.sets import AttributeSets
 
 Floats = npt.NDArray[np.float64]
 
-_TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
+_TEMPORARIES = 11  # arrays of the size of a metric's cells that are alive at once
 KERNEL_BLOCK = 128  # replicates that the resampling kernel makes at a time
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 FEW_SUPPORT = 10
+KEPT_SHARE = 0.25  # of the memory, for what step-down adjustment needs of all cells
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,9 @@ def evaluate(
     joined = universes[0] if len(universes) == 1 else universes[0] + universes[1]
     begins = {id(sets): sum(map(len, universes[:i])) for i, sets in enumerate(universes)}
     known = _jackknives(chosen, work)
-    sums = {metric.name: _Sums(metric, convention, options, known.get(metric.name)) for metric in chosen}
+    n_cells = sum(len(metric.sets) for metric in chosen) * len(train.group_names)
+    keeps = 8 * n_cells * options.n_resamples <= KEPT_SHARE * (options.max_memory - KERNEL_BYTES)
+    sums = {metric.name: _Sums(metric, convention, options, known.get(metric.name), keeps) for metric in chosen}
     for tile, tables in work.tiles(joined):
         assert tables.test is not None
         for metric in chosen:
@@ -345,8 +348,12 @@ class _Sums:
     convention: Convention
     options: Options
     jackknife: MetricJackknife | None = None
+    keeps: bool = True  # |t*| of all cells
     totals: Totals | None = None
     noise: float = 0.0
+    centred: Floats | None = None  # sums over cells of |Δ* − Δ|, in each replicate
+    largest: Floats | None = None  # |t*| over cells, in each replicate
+    kept: list[Floats] | None = field(default_factory=list)  # |t*| of all cells, where they fit the memory
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
@@ -356,11 +363,29 @@ class _Sums:
         self.totals = new if self.totals is None else metrics.merge(self.totals, new)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
-        self.per_cell.append((summary.baseline, summary.predicted, delta, *interval))
+        statistics, deviations = summary.deviation[0].copy(), summary.deviation[1:]
+        of_difference = summary.spread
+        if self.options.method == "delta" and self.jackknife is not None:
+            of_difference = self.jackknife.cells.standard_error[tile]
+        error = np.where(summary.indicator & ~np.isnan(delta), of_difference, np.nan)
+        p = multiplicity.p_values(statistics, deviations)
+        self.per_cell.append((summary.baseline, summary.predicted, delta, *interval, error, p, statistics))
+        self._add_deviations(summary.centred[1:], deviations)
         if not self.metric.signed and self.options.n_resamples:
             # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
             enters = summary.indicator & ~np.isnan(summary.spread) & ~np.isnan(delta)
             self.noise += float(np.sum(summary.spread, where=enters)) * math.sqrt(2 / math.pi)
+
+    def _add_deviations(self, centred: Floats, deviations: Floats) -> None:
+        shape = math.prod(deviations.shape[1:]), len(deviations)
+        rows = np.moveaxis(deviations, 0, -1).reshape(shape)  # a view: replicates lie side by side
+        largest = np.fmax.reduce(rows, axis=0, initial=-np.inf)
+        self.centred = centred if self.centred is None else self.centred + centred
+        self.largest = largest if self.largest is None else np.fmax(self.largest, largest)
+        if self.kept is not None and self.keeps:
+            self.kept.append(rows)
+        else:
+            self.kept = None
 
     @property
     def values(self) -> Floats:
@@ -379,7 +404,29 @@ class _Sums:
 
     @property
     def n_undefined(self) -> int:
-        return int(sum(np.isnan(delta).sum() for _, _, delta, _, _ in self.per_cell))
+        return int(sum(np.isnan(delta).sum() for _, _, delta, *_ in self.per_cell))
+
+    def _null_distribution(self, values: Floats) -> Floats:
+        """The metric in each replicate if the Δ of the sample were those of no amplification.
+
+        Of a metric of |Δ|: the sum of |Δ* − Δ|, over the cells whose Δ enters in the sample; else the replicates minus
+        the value.
+        """
+        if self.metric.signed:
+            steps: Floats = values[1:] - values[0]
+            return steps
+        assert self.totals is not None
+        assert self.centred is not None
+        null: Floats = self.metric.values(self.totals._replace(contribution=np.append(0.0, self.centred)))[1:]
+        return null
+
+    def _adjusted(self, statistics: Floats) -> tuple[Floats, str]:
+        """P-values of the cells, adjusted for how many they are; and how."""
+        if self.options.n_resamples < 2 or self.largest is None:
+            return np.full(statistics.shape, np.nan), ""
+        if self.kept is None:
+            return multiplicity.single_step(statistics, self.largest), "single-step"
+        return multiplicity.step_down(statistics, self.kept), "step-down"
 
     def estimate(self, run: Run, group_names: tuple[str, ...]) -> Estimate:
         assert self.totals is not None
@@ -387,7 +434,10 @@ class _Sums:
         n_terms = n_sets if self.metric.family == "mals" else int(self.totals.n_contributions[0])
         values = self.values
         variances = metrics.variance(self.totals)
-        per_cell = [np.concatenate(arrays) for arrays in zip(*self.per_cell, strict=True)]
+        baseline, predicted, delta, low, high, error, p, statistics = (
+            np.concatenate(arrays) for arrays in zip(*self.per_cell, strict=True)
+        )
+        cells = (baseline, predicted, delta, low, high, error, p, *self._adjusted(statistics))
         return Estimate(
             name=self.metric.name,
             value=float(values[0]),
@@ -399,7 +449,8 @@ class _Sums:
             n_undefined=self.n_undefined,
             noise_floor=self.noise / n_terms if absolute and run.n_resamples and n_terms else math.nan,
             absolute=absolute,
-            cell_values=CellValues(self.metric.sets, group_names, *per_cell),
+            cell_values=CellValues(self.metric.sets, group_names, *cells),
+            null_distribution=self._null_distribution(values),
             jackknife=Jackknife() if self.jackknife is None else self.jackknife.value,
             variance_jackknife=Jackknife() if self.jackknife is None else self.jackknife.variance,
         )
@@ -479,7 +530,7 @@ def _warn(options: Options, sums: list[_Sums], estimates: dict[str, Estimate]) -
             f"take at least {math.ceil(2.5 / tail - 1e-6)}"
         )
     for total in sums:
-        n_cells = sum(delta.size for _, _, delta, _, _ in total.per_cell)
+        n_cells = sum(delta.size for _, _, delta, *_ in total.per_cell)
         if total.n_undefined * 2 > n_cells:
             warn(
                 f"{total.metric.name}: {total.n_undefined:,} of {n_cells:,} cells are undefined: their denominator is 0"

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from askew.checks import check_choice, check_share
+from askew.checks import check_choice, check_share, check_whole
 from askew.errors import InputError
 from askew.intervals import ALTERNATIVES, METHODS, ConfidenceInterval, Jackknife
 from askew.intervals import confidence_interval as interval_of
 from askew.intervals import standard_error as standard_error_of
+from askew.multiplicity import p_value as p_value_of
+from askew.multiplicity import q_values
 from askew.sets import AttributeSets
 from askew.tables import Table
 
@@ -47,7 +49,10 @@ class Run:
 
 @dataclass(frozen=True)
 class CellValues:
-    """Per set and group, of shape (|M|, |G|): the two terms of Δ, Δ itself, and its interval. NaN where undefined."""
+    """Per set and group, of shape (|M|, |G|): the two terms of Δ, Δ itself, and its interval. NaN where undefined.
+
+    `adjustment` tells how the adjusted p-values were made: "step-down", "single-step", or "" without replicates.
+    """
 
     sets: AttributeSets
     group_names: tuple[str, ...]
@@ -56,6 +61,10 @@ class CellValues:
     delta: Floats
     low: Floats
     high: Floats
+    standard_error: Floats
+    p_value: Floats
+    p_adjusted: Floats
+    adjustment: str
 
     def table(self) -> Table:
         """One row per set and group."""
@@ -69,6 +78,10 @@ class CellValues:
                 "delta": self.delta.ravel(),
                 "low": self.low.ravel(),
                 "high": self.high.ravel(),
+                "standard_error": self.standard_error.ravel(),
+                "p_value": self.p_value.ravel(),
+                "q_value": q_values(self.p_value).ravel(),
+                "p_adjusted": self.p_adjusted.ravel(),
             }
         )
 
@@ -114,6 +127,7 @@ class Estimate:
     cell_values: CellValues | None = None
     jackknife: Jackknife = _NO_JACKKNIFE
     variance_jackknife: Jackknife = _NO_JACKKNIFE
+    null_distribution: Floats | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -147,6 +161,19 @@ class Estimate:
         error = standard_error_of(np.moveaxis(self.bootstrap_distribution, -1, 0))
         return float(error) if error.ndim == 0 else error
 
+    @cached_property
+    def p_value(self) -> float:
+        """Of no amplification: (1 + number of X° ≥ X) / (1 + B), with X° the metric where there is none.
+
+        Metrics of |Δ|: were Δ = 0 in every cell, the metric would be the sum of sampling noise alone; X° is made of
+        |Δ* − Δ| in place of |Δ|. Signed metrics: X° = X* − X, two-sided or as `alternative` says (Davison & Hinkley
+        1997, section 4.4; Westfall & Young 1993). NaN without replicates, and for statistics of your own.
+        """
+        if self.null_distribution is None:
+            return math.nan
+        alternative = "greater" if self.absolute else self.run.alternative
+        return p_value_of(float(self.value), self.null_distribution, alternative)
+
     @property
     def n_undefined_replicates(self) -> int:
         """Replicates in which the value (any of the values) is undefined; they are left out of the interval."""
@@ -162,8 +189,31 @@ class Estimate:
 
     @cached_property
     def cells(self) -> Table:
-        """One row per set and group: both terms of Δ, Δ, and its interval."""
+        """One row per set and group, in the order of the sets: both terms of Δ, Δ with its interval, and p-values.
+
+        Columns: ``set``, ``group``, ``baseline``, ``predicted``, ``delta``, ``low``, ``high``; and of replicates
+        ``standard_error`` (of the difference of the two terms; with
+        ``method="delta"``, of the infinitesimal jackknife), ``p_value`` (two-sided, of Δ = 0, from |Δ* − Δ|),
+        ``q_value`` (Benjamini & Hochberg 1995: take those below 0.05, and about 5 % of them are false) and
+        ``p_adjusted`` (max-|t|, Westfall & Young 1993: take those below 0.05, and none is false with a probability of
+        95 %). The last is made step-down, or single-step where cells × replicates do not fit `max_memory`, which
+        ``cell_values.adjustment`` tells. No p-value is below 1/(1 + B): with many cells take many replicates. NaN for
+        a cell without a spread, and where a metric of the MALS family has Δ = 0 for its baseline.
+        """
         return Table({}) if self.cell_values is None else self.cell_values.table()
+
+    def top(self, k: int = 10) -> Table:
+        """The k cells with most evidence of amplification: by adjusted p-value, then by |Δ| in standard errors.
+
+        Without replicates: by |Δ|.
+        """
+        k = check_whole("k", k, 1)
+        if self.cell_values is None:
+            return self.cells
+        size = np.abs(self.cells["delta"])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            evidence = size / self.cells["standard_error"] if self.run.n_resamples else size
+        return self.cells.take(np.lexsort((-evidence, self.cells["p_adjusted"]))[:k])
 
     def plot(self, ax: Any = None, *, top: int = 20) -> Any:
         """Δ and interval of the `top` cells with the largest |Δ|; draws on `ax` or a new figure, and returns the axes.
@@ -258,6 +308,7 @@ class Estimate:
             "variance_confidence_interval": {"low": variance_low, "high": variance_high},
             "noise_floor": self.noise_floor,
             "debiased": self.debiased,
+            "p_value": self.p_value,
             "n_sets": self.n_sets,
             "n_undefined": self.n_undefined,
             "n_undefined_replicates": self.n_undefined_replicates,
@@ -331,6 +382,7 @@ class Audit(Mapping[str, Estimate]):
                 "variance": [e.variance for e in rows],
                 "noise_floor": [e.noise_floor for e in rows],
                 "debiased": [e.debiased for e in rows],
+                "p_value": [e.p_value for e in rows],
                 "n_sets": [e.n_sets for e in rows],
                 "n_undefined": [e.n_undefined for e in rows],
                 "n_undefined_replicates": [e.n_undefined_replicates for e in rows],
@@ -383,7 +435,18 @@ class Audit(Mapping[str, Estimate]):
         return lines
 
     def __repr__(self) -> str:
-        shown = ["metric", "value", "low", "high", "variance", "noise_floor", "debiased", "n_sets", "n_undefined"]
+        shown = [
+            "metric",
+            "value",
+            "low",
+            "high",
+            "variance",
+            "noise_floor",
+            "debiased",
+            "p_value",
+            "n_sets",
+            "n_undefined",
+        ]
         return "\n".join([str(Table({name: self.table[name] for name in shown})), "", *self._notes()])
 
     def _repr_html_(self) -> str:

@@ -11,6 +11,8 @@ from askew import metrics
 from askew.intervals import standard_error
 from askew.metrics import Difference, Floats, Ratio, Totals
 
+NO_SPREAD = 1e-12  # what rounding makes of differences of probabilities that do not vary
+
 
 class Summary(NamedTuple):
     """Cells of the sample, of shape (|M|, |G|), and what becomes of them in the replicates."""
@@ -20,6 +22,9 @@ class Summary(NamedTuple):
     indicator: npt.NDArray[np.bool_]
     delta: Floats  # (R, |M|, |G|), the sample first; NaN where undefined
     spread: Floats  # standard error of predicted − baseline; NaN with fewer than two replicates
+    deviation: Floats  # (R, |M|, |G|): |t*|, with |t| of the sample first. NaN where undefined, where nothing varies,
+    # and where the sample's Δ is 0 for its baseline
+    centred: Floats  # (R,): what Σ |Δ| is from sampling noise alone, over the same cells; 0 for the sample
     totals: Totals
 
 
@@ -28,10 +33,46 @@ def summarize(difference: Difference, n_rows: int) -> Summary:
     cells = metrics.cells(difference)
     sample = metrics.cells(of_sample(difference))
     whole = metrics.with_rows(cells, n_rows)
-    spread = standard_error(whole.predicted[1:] - whole.baseline[1:])
+    differences = whole.predicted - whole.baseline
+    spread = standard_error(differences[1:])
+    steps = np.abs(np.concatenate([differences[:1], differences[1:] - differences[:1]]))
+    steps[:, ~sample.indicator[0] | np.isnan(differences[0])] = np.nan
+    errors = np.sqrt(smoothed_variance(difference.predicted) + smoothed_variance(difference.baseline))
+    noise = np.nansum(steps[1:] * noise_factor(of_sample(difference)), axis=(1, 2))
     return Summary(
-        sample.baseline[0], sample.predicted[0], sample.indicator[0], whole.delta, spread, metrics.totals(whole)
+        sample.baseline[0],
+        sample.predicted[0],
+        sample.indicator[0],
+        whole.delta,
+        spread,
+        np.where(spread > NO_SPREAD, steps / errors, np.nan),
+        np.append(0.0, noise),
+        metrics.totals(whole),
     )
+
+
+def smoothed_variance(ratio: Ratio) -> Floats:
+    """Variance of a proportion a/b, with one success and one failure more (Agresti & Caffo 2000): never 0.
+
+    It puts deviations on one scale. Divided by the standard error that stands in the sample, the largest of many cells
+    of few instances would be too small too rarely: what a cell happens to be, 0 of 12, say, its standard error is too.
+    """
+    successes, trials = ratio.numerator + 1.0, ratio.denominator + 2.0
+    variance: Floats = successes * (trials - successes) / trials**3
+    return variance
+
+
+def noise_factor(sample: Difference) -> Floats:
+    """By how much deviations from the sample are less than those from the population, shape (1, |M|, |G|).
+
+    The variance of a proportion of b instances is p(1 − p)/b, of which the sample has (b − 1)/b on average.
+    """
+    variances = [smoothed_variance(ratio) for ratio in (sample.predicted, sample.baseline)]
+    unbiased = [
+        variance * np.where(ratio.denominator > 1, ratio.denominator / np.maximum(ratio.denominator - 1, 1), 1.0)
+        for variance, ratio in zip(variances, (sample.predicted, sample.baseline), strict=True)
+    ]
+    return np.sqrt(sum(unbiased) / sum(variances))
 
 
 def of_sample(difference: Difference) -> Difference:

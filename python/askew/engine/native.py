@@ -128,12 +128,21 @@ class NativeEngine:
         defined = sample.delta[~np.isnan(sample.delta)]
         shift = float(defined.mean()) if defined.size else 0.0  # keeps the sum of squares from cancelling
         predicted, baseline, only_above_uniform, sign = difference
-        delta, spread, sums = _core.summarize(predicted, baseline, only_above_uniform, sign, n_rows, shift, n_threads)
-        defined_cells, contribution, shifted, squares = sums
+        delta, spread, deviation, sums = _core.summarize(
+            predicted, baseline, only_above_uniform, sign, n_rows, shift, n_threads
+        )
+        defined_cells, contribution, shifted, squares, centred = sums
         n = defined_cells.astype(np.int64)
         step = shifted / np.maximum(n, 1)
         deviations = np.maximum(squares - shifted * step, 0.0)
         totals = Totals(n, contribution, n, np.where(n > 0, shift + step, 0.0), deviations)
         return Summary(
-            sample.baseline[0], sample.predicted[0], sample.indicator[0], np.moveaxis(delta, -1, 0), spread, totals
+            sample.baseline[0],
+            sample.predicted[0],
+            sample.indicator[0],
+            np.moveaxis(delta, -1, 0),
+            spread,
+            np.moveaxis(deviation, -1, 0),
+            centred,
+            totals,
         )
