@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 from askew import datasets
 from askew.annotations import Annotations
 from askew.audit import audit, bias_scores, bootstrap, directional, mals, multi_directional, multi_mals
+from askew.compare import Comparison, compare
 from askew.conventions import PAPER, REFERENCE, Convention
 from askew.counting import count
 from askew.counts import Counts
@@ -30,6 +31,7 @@ __all__ = [
     "AttributeSets",
     "Audit",
     "BackendError",
+    "Comparison",
     "Convention",
     "Counts",
     "Estimate",
@@ -42,6 +44,7 @@ __all__ = [
     "bias_scores",
     "bootstrap",
     "calibrated_thresholds",
+    "compare",
     "count",
     "cross_groups",
     "datasets",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,12 @@ DIRECTIONS = {
 }
 
 
+#: Of one model, or of several that differ in nothing but the seed of their training.
+Predictions: TypeAlias = "Named | Sequence[Named] | None"
+
+
 @takes_options
-def mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Estimate:
+def mals(train: Named, test: Named, pred: Predictions = None, **options: Any) -> Estimate:
     """BA_MALS of Zhao et al. 2017: do predictions favour the group that training data favour, and by how much more?
 
     ::
@@ -44,7 +48,8 @@ def mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -
     ----------
     train, test, pred : Annotations, Scan or Counts
         Ground truth of the training and the test instances, and predictions of attributes and groups for the same
-        test instances. Counts of test have those of the predictions in them: leave `pred` out.
+        test instances. A list of predictions is of several models, as in `audit`.
+        Counts of test have those of the predictions in them: leave `pred` out.
     **options
         Shared keywords.
 
@@ -76,13 +81,13 @@ def mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -
     True
     """
     chosen = options_of("mals", options)
-    check_annotations(train=train, test=test, pred=pred)
+    _check_tables(train, test, pred)
     return _single(_mals_metric("BA_MALS", chosen, train, test, single=True), train, test, pred, chosen)
 
 
 @takes_options
 def directional(
-    train: Named, test: Named, pred: Named | None = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+    train: Named, test: Named, pred: Predictions = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
 ) -> Estimate:
     """BiasAmp→ of Wang & Russakovsky 2021: are correlations of groups and attributes amplified, and in which direction?
 
@@ -126,14 +131,14 @@ def directional(
     0.2667
     """
     chosen = options_of("directional", options)
-    check_annotations(train=train, test=test, pred=pred)
+    _check_tables(train, test, pred)
     return _single(
         _directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen
     )
 
 
 @takes_options
-def multi_mals(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Estimate:
+def multi_mals(train: Named, test: Named, pred: Predictions = None, **options: Any) -> Estimate:
     """Multi_MALS of Zhao, Andrews & Xiang 2023: MALS over attribute sets, by size.
 
     ::
@@ -170,13 +175,13 @@ def multi_mals(train: Named, test: Named, pred: Named | None = None, **options: 
     True
     """
     chosen = options_of("multi_mals", options)
-    check_annotations(train=train, test=test, pred=pred)
+    _check_tables(train, test, pred)
     return _single(_mals_metric("Multi_MALS", chosen, train, test, single=False), train, test, pred, chosen)
 
 
 @takes_options
 def multi_directional(
-    train: Named, test: Named, pred: Named | None = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
+    train: Named, test: Named, pred: Predictions = None, *, direction: str = GROUP_TO_ATTRIBUTE, **options: Any
 ) -> Estimate:
     """Multi_{G→M} and Multi_{M→G} of Zhao, Andrews & Xiang 2023: directional amplification over attribute sets.
 
@@ -217,14 +222,14 @@ def multi_directional(
     'Multi_G->M'
     """
     chosen = options_of("multi_directional", options)
-    check_annotations(train=train, test=test, pred=pred)
+    _check_tables(train, test, pred)
     return _single(
         _directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen
     )
 
 
 @takes_options
-def audit(train: Named, test: Named, pred: Named | None = None, **options: Any) -> Audit:
+def audit(train: Named, test: Named, pred: Predictions = None, **options: Any) -> Audit:
     """Every bias-amplification metric in one pass, on the same replicates.
 
     `BA_MALS`, `BiasAmp_A->T` and `BiasAmp_T->A` over single attributes, `Multi_MALS`, `Multi_G->M` and `Multi_M->G`
@@ -235,6 +240,10 @@ def audit(train: Named, test: Named, pred: Named | None = None, **options: Any) 
     train, test, pred : Annotations, Scan or Counts
         Ground truth of the training and the test instances, and predictions of attributes and groups for the same
         test instances, in the same order. Where a model predicts no groups: ``Annotations(…, groups=test, like=test)``.
+        A list of predictions is of models that differ in nothing but the seed of their training. Values are then means
+        over models, and intervals tell of training too: a replicate draws as many models, with replacement, on the
+        weights of instances that they share (with k models this spread is √((k − 1)/k) of the true one). What each
+        model has, and the papers' interval, is in ``estimate.models``.
         Counts of test have those of the predictions in them: leave `pred` out. They bring their replicates along.
     **options
         Shared keywords.
@@ -263,27 +272,8 @@ def audit(train: Named, test: Named, pred: Named | None = None, **options: Any) 
     True
     """
     chosen = options_of("audit", options)
-    check_annotations(train=train, test=test, pred=pred)
-    single = Options(**{**vars(chosen), "sets": None, "signed": None})
-    one_by_one = [
-        _mals_metric("BA_MALS", single, train, test, single=True),
-        *(
-            _directional_metric("BiasAmp", d, single, train, test, single=True)
-            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
-        ),
-    ]
-    universe = chosen.universe(chosen.chosen_convention.sets if chosen.sets is None else chosen.sets, train, test)
-    together = Options(**{**vars(chosen), "sets": universe})
-    several = [
-        _mals_metric("Multi_MALS", together, train, test, single=False),
-        *(
-            _directional_metric("Multi", d, together, train, test, single=False)
-            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
-        ),
-    ]
-    singletons = one_by_one[0].sets
-    all_metrics = [Metric(m.name, m.family, singletons, m.signed, m.baseline) for m in one_by_one] + several
-    estimates = evaluate(all_metrics, train, test, pred, chosen)
+    _check_tables(train, test, pred)
+    estimates = evaluate(every_metric(chosen, train, test), train, test, _models(pred), chosen)[0]
     return Audit(estimates, next(iter(estimates.values())).run)
 
 
@@ -414,8 +404,45 @@ def bootstrap(
     return Estimate(name, value[()], work.run(), replicates, jackknife=jackknife)
 
 
-def _single(metric: Metric, train: Named, test: Named, pred: Named | None, options: Options) -> Estimate:
-    return evaluate([metric], train, test, pred, options)[metric.name]
+def every_metric(chosen: Options, train: Named, test: Named) -> list[Metric]:
+    """The metrics of an audit."""
+    single = Options(**{**vars(chosen), "sets": None, "signed": None})
+    one_by_one = [
+        _mals_metric("BA_MALS", single, train, test, single=True),
+        *(
+            _directional_metric("BiasAmp", d, single, train, test, single=True)
+            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
+        ),
+    ]
+    universe = chosen.universe(chosen.chosen_convention.sets if chosen.sets is None else chosen.sets, train, test)
+    together = Options(**{**vars(chosen), "sets": universe})
+    several = [
+        _mals_metric("Multi_MALS", together, train, test, single=False),
+        *(
+            _directional_metric("Multi", d, together, train, test, single=False)
+            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
+        ),
+    ]
+    singletons = one_by_one[0].sets
+    return [Metric(m.name, m.family, singletons, m.signed, m.baseline) for m in one_by_one] + several
+
+
+def _single(metric: Metric, train: Named, test: Named, pred: Predictions, options: Options) -> Estimate:
+    return evaluate([metric], train, test, _models(pred), options)[0][metric.name]
+
+
+def _models(pred: Predictions) -> dict[str, Named | None]:
+    """Predictions by the name that errors give them."""
+    if pred is None or isinstance(pred, Named):
+        return {"pred": pred}
+    return {f"pred[{number}]": each for number, each in enumerate(pred)}
+
+
+def _check_tables(train: Named, test: Named, pred: Predictions) -> None:
+    several = isinstance(pred, (list, tuple))
+    check_annotations(train=train, test=test, **(_models(pred) if several else {"pred": pred}))
+    if several and not pred:
+        raise InputError("the list of predictions is empty: expected Annotations, or those of one or more models")
 
 
 def _mals_metric(name: str, options: Options, train: Named, test: Named, *, single: bool) -> Metric:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from askew.errors import AskewWarning, InputError
 from askew.intervals import ConfidenceInterval, Jackknife, confidence_interval, tail_of
 from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
 from askew.metrics import Difference, Totals
+from askew.models import ModelSpread, mean_over_models, mixed, shares
 from askew.options import Options
 from askew.progress import part_of, progress_monitor
 from askew.randomness import seed_of
@@ -38,6 +39,7 @@ _TEMPORARIES = 11  # arrays of the size of a metric's cells that are alive at on
 KERNEL_BLOCK = 128  # replicates that the resampling kernel makes at a time
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 FEW_SUPPORT = 10
+ONE_MODEL_WEIGHTS = ("poisson-patterns",)
 KEPT_SHARE = 0.25  # of the memory, for what step-down adjustment needs of all cells
 
 
@@ -114,6 +116,7 @@ class Pass:
     test: TablePlan | None
     options: Options
     seed: int
+    n_models: int = 1  # whose counts are there at one time
 
     @classmethod
     def of(cls, train: Named | None, test: Named | None, pred: Named | None, options: Options) -> Pass:
@@ -142,6 +145,14 @@ class Pass:
         if self.options.checkpoint is not None and not self._streamed:
             raise InputError("checkpoint= is for scans: these tables are in memory (see Annotations.scan)")
         return self
+
+    def with_predictions(self, test: Named, pred: Named | None) -> Pass:
+        """The same tables and seed, with the predictions of another model."""
+        options = self.options
+        plan = plan_of(test, pred, "test", options.max_memory, options.checkpoint)
+        if options.n_resamples and "test" in options.resample:
+            plan = plan.prepared_for(options.weights, options.engine, options.chosen_threads)
+        return replace(self, test=plan)
 
     @property
     def plans(self) -> dict[str, TablePlan]:
@@ -233,7 +244,7 @@ class Pass:
 
     def _per_pass(self, n_sets: int, step: int) -> int:
         """Sets to count at a time: a tile, or all that fit the memory where each pass reads the tables again."""
-        if not self._streamed:
+        if not self._streamed or self.n_models > 1:
             return step
         plans = self.plans.values()
         per_set = sum(p.bytes_per_replicate * (1 + self.options.n_resamples) + p.bytes_per_set for p in plans)
@@ -262,14 +273,16 @@ class Pass:
         """Sets whose counts and cells in `n_rows` rows of the replicate axis fit the memory."""
         plans = self.plans.values()
         q = max(len(plan.group_names) for plan in plans)
-        per_row = sum(plan.bytes_per_replicate for plan in plans) + 8 * q * _TEMPORARIES
+        per_row = self.n_models * (sum(plan.bytes_per_replicate for plan in plans) + 8 * q * _TEMPORARIES)
         per_set = per_row * n_rows + sum(plan.bytes_per_set for plan in plans)
         if per_set > self._bytes():
             raise InputError(
                 f"{n_rows - 1:,} replicates of one attribute set take {per_set / 2**20:,.0f} MiB beside the kernels', "
                 f"more than max_memory={self.options.max_memory:,}: raise it, or take fewer replicates"
             )
-        return max(1, min(self._bytes(), _TILE_BYTES) // per_set)
+        # each tile is a pass over the files, and one more for each further model: few large ones are better
+        most = self._bytes() if self._streamed and self.n_models > 1 else min(self._bytes(), _TILE_BYTES)
+        return max(1, most // per_set)
 
 
 def plan_of(
@@ -293,12 +306,18 @@ def plan_of(
 
 
 def evaluate(
-    chosen: list[Metric], train: Named, test: Named, pred: Named | None, options: Options
-) -> dict[str, Estimate]:
-    """Estimates of the metrics, from one pass over the tables."""
+    chosen: list[Metric],
+    train: Named,
+    test: Named,
+    models: Mapping[str, Named | None],
+    options: Options,
+    *,
+    together: bool = True,
+) -> list[dict[str, Estimate]]:
+    """Estimates of the metrics, from one pass over the tables: of all models together, or of each."""
     if len(train.group_names) < 2:
         raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")
-    work = Pass.of(train, test, pred, options)
+    passes = _passes(train, test, models, options)
     convention = options.chosen_convention
     universes: list[AttributeSets] = []
     for metric in chosen:
@@ -306,32 +325,71 @@ def evaluate(
             universes.append(metric.sets)
     joined = universes[0] if len(universes) == 1 else universes[0] + universes[1]
     begins = {id(sets): sum(map(len, universes[:i])) for i, sets in enumerate(universes)}
-    known = _jackknives(chosen, work)
-    n_cells = sum(len(metric.sets) for metric in chosen) * len(train.group_names)
+    lots = [passes] if together else [[work] for work in passes]
+    n_cells = len(lots) * sum(len(metric.sets) for metric in chosen) * len(train.group_names)
     keeps = 8 * n_cells * options.n_resamples <= KEPT_SHARE * (options.max_memory - KERNEL_BYTES)
-    sums = {metric.name: _Sums(metric, convention, options, known.get(metric.name), keeps) for metric in chosen}
-    for tile, tables in work.tiles(joined):
-        assert tables.test is not None
-        for metric in chosen:
-            begin = begins[id(metric.sets)]
-            low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
-            if low < high:
-                part = slice(low - tile.start, high - tile.start)
-                sums[metric.name].add(metric.of(tables, part, convention), slice(low - begin, high - begin))
-                sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
-        del tables  # before the next tile is counted
-    run = work.run()
-    work.warn_of_skipped()
-    estimates = {name: total.estimate(run, train.group_names) for name, total in sums.items()}
-    _warn(options, list(sums.values()), estimates)
+    all_sums: list[dict[str, _Sums]] = []
+    for lot in lots:
+        known, share = _jackknives(chosen, lot), shares(lot[0].seed, len(lot), options.n_resamples)
+        all_sums.append({m.name: _Sums(m, convention, options, known.get(m.name), keeps, share) for m in chosen})
+    for tile, tables in passes[0].tiles(joined):
+        others = [
+            Tables(tables.train, replace(work, train=None).count(joined[tile], range(options.n_resamples), None).test)
+            for work in passes[1:]
+        ]
+        for lot_tables, sums in zip(
+            [[tables, *others]] if together else [[each] for each in (tables, *others)], all_sums, strict=True
+        ):
+            for metric in chosen:
+                begin = begins[id(metric.sets)]
+                low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
+                if low < high:
+                    part = slice(low - tile.start, high - tile.start)
+                    differences = [metric.of(each, part, convention) for each in lot_tables]
+                    sums[metric.name].add(differences, slice(low - begin, high - begin))
+                    assert tables.test is not None
+                    sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
+        del tables, others, lot_tables, differences  # before the next tile is counted
+    estimates = [
+        {
+            name: total.estimate(replace(lot[0].run(), n_models=len(lot)), train.group_names)
+            for name, total in sums.items()
+        }
+        for lot, sums in zip(lots, all_sums, strict=True)
+    ]
+    for work in passes:
+        work.warn_of_skipped()
+    if together:
+        _warn_of_values(options, estimates[0])
+    _warn(options, list(all_sums[0].values()))
     return estimates
 
 
-def _jackknives(chosen: list[Metric], work: Pass) -> dict[str, MetricJackknife]:
+def _passes(train: Named, test: Named, models: Mapping[str, Named | None], options: Options) -> list[Pass]:
+    """A pass for the predictions of each model, with one seed; errors name the model where there are several."""
+    if len(models) > 1 and options.weights in ONE_MODEL_WEIGHTS and options.n_resamples and "test" in options.resample:
+        raise InputError(
+            f"weights={options.weights!r} are drawn for distinct rows, predictions included, and models would not "
+            "share them: take weights='poisson'"
+        )
+    passes: list[Pass] = []
+    for name, pred in models.items():
+        try:
+            passes.append(passes[0].with_predictions(test, pred) if passes else Pass.of(train, test, pred, options))
+        except InputError as error:
+            if len(models) == 1:
+                raise
+            raise InputError(f"{name}: {error}") from error
+    return [replace(work, n_models=len(passes)) for work in passes]
+
+
+def _jackknives(chosen: list[Metric], lot: list[Pass]) -> dict[str, MetricJackknife]:
     """What the method of the intervals needs beside replicates."""
-    method = work.options.method
+    work, method = lot[0], lot[0].options.method
     if method in ("percentile", "basic"):
         return {}
+    if len(lot) > 1:
+        raise InputError(f'several models have the methods "percentile" and "basic", not {method!r}')
     known = jackknives(chosen, work, with_acceleration=method == "BCa", with_errors=True)
     if method == "studentized" and work.options.n_resamples:
         for name, errors in replicate_errors(chosen, work).items():
@@ -349,18 +407,31 @@ class _Sums:
     options: Options
     jackknife: MetricJackknife | None = None
     keeps: bool = True  # |t*| of all cells
-    totals: Totals | None = None
+    share: Floats = field(default_factory=lambda: np.ones((1, 1)))  # of each model in each row, (1 + B, k)
+    totals: list[Totals] = field(default_factory=list)  # of each model
+    centred: list[Floats] = field(default_factory=list)  # of each model: sums over cells of |Δ* − Δ|
     noise: float = 0.0
-    centred: Floats | None = None  # sums over cells of |Δ* − Δ|, in each replicate
     largest: Floats | None = None  # |t*| over cells, in each replicate
     kept: list[Floats] | None = field(default_factory=list)  # |t*| of all cells, where they fit the memory
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
-    def add(self, difference: Difference, tile: slice) -> None:
-        summary = self.options.engine.summarize(difference, 1 + self.options.n_resamples, self.options.chosen_threads)
-        new = self.metric.complete(summary.totals, summary.spread.size, self.convention)
-        self.totals = new if self.totals is None else metrics.merge(self.totals, new)
+    def add(self, differences: list[Difference], tile: slice) -> None:
+        """The cells of some sets, by each of the models."""
+        n_rows, n_threads = 1 + self.options.n_resamples, self.options.chosen_threads
+        summaries = [self.options.engine.summarize(each, n_rows, n_threads) for each in differences]
+        new = [self.metric.complete(each.totals, each.spread.size, self.convention) for each in summaries]
+        centred = [each.centred for each in summaries]
+        if self.totals:
+            new = [metrics.merge(before, totals) for before, totals in zip(self.totals, new, strict=True)]
+            centred = [before + each for before, each in zip(self.centred, centred, strict=True)]
+        self.totals, self.centred = new, centred
+        for each in summaries:
+            if not self.metric.signed and self.options.n_resamples:
+                # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
+                enters = each.indicator & ~np.isnan(each.spread) & ~np.isnan(each.delta[0])
+                self.noise += float(np.sum(each.spread, where=enters)) * math.sqrt(2 / math.pi) / len(summaries)
+        summary = summaries[0] if len(summaries) == 1 else mixed(summaries, differences, self.share)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
         statistics, deviations = summary.deviation[0].copy(), summary.deviation[1:]
@@ -370,28 +441,21 @@ class _Sums:
         error = np.where(summary.indicator & ~np.isnan(delta), of_difference, np.nan)
         p = multiplicity.p_values(statistics, deviations)
         self.per_cell.append((summary.baseline, summary.predicted, delta, *interval, error, p, statistics))
-        self._add_deviations(summary.centred[1:], deviations)
-        if not self.metric.signed and self.options.n_resamples:
-            # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
-            enters = summary.indicator & ~np.isnan(summary.spread) & ~np.isnan(delta)
-            self.noise += float(np.sum(summary.spread, where=enters)) * math.sqrt(2 / math.pi)
+        self._add_deviations(deviations)
 
-    def _add_deviations(self, centred: Floats, deviations: Floats) -> None:
+    def _add_deviations(self, deviations: Floats) -> None:
         shape = math.prod(deviations.shape[1:]), len(deviations)
         rows = np.moveaxis(deviations, 0, -1).reshape(shape)  # a view: replicates lie side by side
         largest = np.fmax.reduce(rows, axis=0, initial=-np.inf)
-        self.centred = centred if self.centred is None else self.centred + centred
         self.largest = largest if self.largest is None else np.fmax(self.largest, largest)
         if self.kept is not None and self.keeps:
             self.kept.append(rows)
         else:
             self.kept = None
 
-    @property
-    def values(self) -> Floats:
-        """The metric in the sample and in each replicate."""
-        assert self.totals is not None
-        return self.metric.values(self.totals)
+    def _over_models(self, of_each: Callable[[Totals], Floats]) -> Floats:
+        """A function of sums over cells, in the sample and in each replicate: its mean over models."""
+        return mean_over_models([of_each(totals) for totals in self.totals], self.share)
 
     def _interval_of_cells(self, delta: Floats, replicates: Floats, tile: slice) -> ConfidenceInterval:
         options = self.options
@@ -415,10 +479,10 @@ class _Sums:
         if self.metric.signed:
             steps: Floats = values[1:] - values[0]
             return steps
-        assert self.totals is not None
-        assert self.centred is not None
-        null: Floats = self.metric.values(self.totals._replace(contribution=np.append(0.0, self.centred)))[1:]
-        return null
+        sums = zip(self.totals, self.centred, strict=True)
+        return mean_over_models(
+            [self.metric.values(totals._replace(contribution=centred)) for totals, centred in sums], self.share
+        )[1:]
 
     def _adjusted(self, statistics: Floats) -> tuple[Floats, str]:
         """P-values of the cells, adjusted for how many they are; and how."""
@@ -429,11 +493,11 @@ class _Sums:
         return multiplicity.step_down(statistics, self.kept), "step-down"
 
     def estimate(self, run: Run, group_names: tuple[str, ...]) -> Estimate:
-        assert self.totals is not None
         n_sets, absolute = len(self.metric.sets), not self.metric.signed
-        n_terms = n_sets if self.metric.family == "mals" else int(self.totals.n_contributions[0])
-        values = self.values
-        variances = metrics.variance(self.totals)
+        n_terms = n_sets if self.metric.family == "mals" else int(self.totals[0].n_contributions[0])
+        values = self._over_models(self.metric.values)
+        variances = self._over_models(metrics.variance)
+        of_models = np.array([self.metric.values(totals)[0] for totals in self.totals])
         baseline, predicted, delta, low, high, error, p, statistics = (
             np.concatenate(arrays) for arrays in zip(*self.per_cell, strict=True)
         )
@@ -451,6 +515,7 @@ class _Sums:
             absolute=absolute,
             cell_values=CellValues(self.metric.sets, group_names, *cells),
             null_distribution=self._null_distribution(values),
+            models=ModelSpread(of_models, run.confidence_level) if len(of_models) > 1 else None,
             jackknife=Jackknife() if self.jackknife is None else self.jackknife.value,
             variance_jackknife=Jackknife() if self.jackknife is None else self.jackknife.variance,
         )
@@ -500,8 +565,8 @@ def _repeated(counts: Counts, n_rows: int) -> Counts:
     return Counts(counts.sets, counts.group_names, counts.resampling, counts.rows, arrays)
 
 
-def _warn(options: Options, sums: list[_Sums], estimates: dict[str, Estimate]) -> None:
-    """Say when a number is of little worth."""
+def _warn_of_values(options: Options, estimates: dict[str, Estimate]) -> None:
+    """Say when an interval says little of its value."""
 
     def warn(text: str) -> None:
         warnings.warn(text, AskewWarning, stacklevel=6)
@@ -523,6 +588,14 @@ def _warn(options: Options, sums: list[_Sums], estimates: dict[str, Estimate]) -
                 f"{name}: there is no BCa interval, for every replicate is on one side of the value. "
                 'Take method="basic", or "percentile"'
             )
+
+
+def _warn(options: Options, sums: list[_Sums]) -> None:
+    """Say when a number is of little worth."""
+
+    def warn(text: str) -> None:
+        warnings.warn(text, AskewWarning, stacklevel=5)
+
     tail = tail_of(options.confidence_level, options.alternative)
     if options.method != "delta" and 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
         warn(

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from askew import metrics
-from askew.counting import TABLES, CountingPlan
+from askew.counting import TABLES, CountingPlan, TablePlan
 from askew.counts import Counts
 from askew.engine import Draws, Itemsets, words_for
 from askew.errors import InputError
@@ -59,8 +59,19 @@ class DistinctRows:
     table: PatternTable
 
     @classmethod
-    def of(cls, plan: CountingPlan, options: Options) -> DistinctRows:
-        """They are looked for, unless the weights were of distinct rows and they are known."""
+    def of(cls, plan: TablePlan, options: Options) -> DistinctRows:
+        """They are looked for, unless the weights were of distinct rows and they are known.
+
+        Raises
+        ------
+        InputError
+            The table is not in memory.
+        """
+        if not isinstance(plan, CountingPlan):
+            raise InputError(
+                f'method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take '
+                '"percentile" or "basic", or scan.collect()'
+            )
         if plan.patterns is not None:
             return cls(plan, plan.patterns)
         columns, n = plan.layout.columns, plan.annotations.n

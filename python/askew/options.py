@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, cast
@@ -186,14 +186,32 @@ def _with_tables(
         from askew.counted import in_place_of_tables
 
         return in_place_of_tables(signature, args, kwargs)
-    if not any(isinstance(value, Named) and not isinstance(value, Annotations) for value in values):
+    tables = [table for value in values for table in _tables_in(value)]
+    if all(isinstance(table, Annotations) for table in tables):
         return args, kwargs
     from askew.streaming import kept
 
     max_memory = kwargs.get("max_memory", DEFAULT_MEMORY)
     check_memory(max_memory)
-    values = kept(values, max_memory)
-    return tuple(values[: len(args)]), dict(zip(kwargs, values[len(args) :], strict=True))
+    found = dict(zip(map(id, tables), kept(tables, max_memory), strict=True))
+
+    def replaced(value: Any) -> Any:
+        """The argument, with what was read in the place of scans."""
+        if not _tables_in(value):
+            return value
+        if isinstance(value, Mapping):
+            return {name: found.get(id(each), each) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [found.get(id(each), each) for each in value]
+        return found.get(id(value), value)
+
+    return tuple(map(replaced, args)), {name: replaced(value) for name, value in kwargs.items()}
+
+
+def _tables_in(value: Any) -> list[Named]:
+    """The tables that an argument is or holds: predictions may be a list, or a mapping of names to them."""
+    each = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
+    return [table for table in each if isinstance(table, Named)]
 
 
 def options_of(function_name: str, given: dict[str, Any]) -> Options:

@@ -18,6 +18,7 @@ from askew.errors import InputError
 from askew.intervals import ALTERNATIVES, METHODS, ConfidenceInterval, Jackknife
 from askew.intervals import confidence_interval as interval_of
 from askew.intervals import standard_error as standard_error_of
+from askew.models import ModelSpread
 from askew.multiplicity import p_value as p_value_of
 from askew.multiplicity import q_values
 from askew.sets import AttributeSets
@@ -45,6 +46,7 @@ class Run:
     n_skipped: int  # rows of scans that could not be read, as far as their number is known
     alternative: str
     predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
+    n_models: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ class Estimate:
     noise_floor : float
         Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s
         √(2/π) in place of |Δ|, with s the standard error of each cell. NaN without replicates, and for signed metrics.
+    models : ModelSpread
+        Of several models: ``values`` of each, their ``standard_deviation``, and ``confidence_interval``, the papers'
+        mean ± 1.96·sd/√k. None for one model.
     run : Run
         How it was computed.
     """
@@ -128,6 +133,7 @@ class Estimate:
     jackknife: Jackknife = _NO_JACKKNIFE
     variance_jackknife: Jackknife = _NO_JACKKNIFE
     null_distribution: Floats | None = None
+    models: ModelSpread | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -314,9 +320,15 @@ class Estimate:
             "n_undefined_replicates": self.n_undefined_replicates,
             "run": vars(self.run),
         }
+        if self.models is not None:
+            values["models"] = {
+                "values": self.models.values,
+                "standard_deviation": self.models.standard_deviation,
+                "confidence_interval": self.models.confidence_interval._asdict(),
+            }
         if cells:
             values["cells"] = self.cells.rows()
-        return {key: _plain(value) for key, value in values.items()}
+        return {key: plain(value) for key, value in values.items()}
 
     def to_json(self, *, cells: bool = False, indent: int | None = 2) -> str:
         """`to_dict` as JSON."""
@@ -394,7 +406,7 @@ class Audit(Mapping[str, Estimate]):
         estimates = {name: estimate.to_dict(cells=cells) for name, estimate in self.estimates.items()}
         for values in estimates.values():
             del values["run"]
-        return {"run": _plain(vars(self.run)), "metrics": estimates}
+        return {"run": plain(vars(self.run)), "metrics": estimates}
 
     def to_json(self, *, cells: bool = False, indent: int | None = 2) -> str:
         """`to_dict` as JSON."""
@@ -422,6 +434,8 @@ class Audit(Mapping[str, Estimate]):
             lines.append(
                 "the groups of pred are those of test: BiasAmp_T->A and Multi_M->G say nothing about the model"
             )
+        if run.n_models > 1:
+            lines.append(f"means over {run.n_models} models; replicates draw as many of them, with replacement")
         if run.n_resamples:
             lines.append(
                 f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} "
@@ -457,7 +471,7 @@ def _number(value: Any) -> str:
     return "undefined" if value != value else f"{float(value):.6g}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Python's own types, NaN as None."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
@@ -466,7 +480,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -150,5 +150,5 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, float):
         if value != value:
             return "–"
-        return f"{value:+.4f}" if name in ("delta", "low", "high", "value") else f"{value:.4f}"
+        return f"{value:+.4f}" if name in ("delta", "low", "high", "value", "difference") else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
