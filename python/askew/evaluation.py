@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -330,8 +331,8 @@ def evaluate(
     keeps = 8 * n_cells * options.n_resamples <= KEPT_SHARE * (options.max_memory - KERNEL_BYTES)
     all_sums: list[dict[str, _Sums]] = []
     for lot in lots:
-        known, share = _jackknives(chosen, lot), shares(lot[0].seed, len(lot), options.n_resamples)
-        all_sums.append({m.name: _Sums(m, convention, options, known.get(m.name), keeps, share) for m in chosen})
+        known, drawing = _jackknives(chosen, lot), (lot[0].seed, len(lot))
+        all_sums.append({m.name: _Sums(m, convention, options, known.get(m.name), keeps, drawing) for m in chosen})
     for tile, tables in passes[0].tiles(joined):
         others = [
             Tables(tables.train, replace(work, train=None).count(joined[tile], range(options.n_resamples), None).test)
@@ -407,7 +408,7 @@ class _Sums:
     options: Options
     jackknife: MetricJackknife | None = None
     keeps: bool = True  # |t*| of all cells
-    share: Floats = field(default_factory=lambda: np.ones((1, 1)))  # of each model in each row, (1 + B, k)
+    drawing: tuple[int, int] = (0, 1)  # seed, and number of models
     totals: list[Totals] = field(default_factory=list)  # of each model
     centred: list[Floats] = field(default_factory=list)  # of each model: sums over cells of |Δ* − Δ|
     noise: float = 0.0
@@ -415,6 +416,11 @@ class _Sums:
     kept: list[Floats] | None = field(default_factory=list)  # |t*| of all cells, where they fit the memory
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
     supports: list[npt.NDArray[np.int64]] = field(default_factory=list)
+
+    @cached_property
+    def share(self) -> Floats:
+        """Of each model in each row, shape (1 + B, k)."""
+        return shares(*self.drawing, self.options.n_resamples)
 
     def add(self, differences: list[Difference], tile: slice) -> None:
         """The cells of some sets, by each of the models."""

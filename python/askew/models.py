@@ -63,6 +63,8 @@ def shares(seed: int, n_models: int, n_resamples: int) -> Floats:
     Draw i of replicate b is model ⌊k u/2³²⌋; u is word i % 4 of Threefry4x32-12 of the counter (b, 0, i // 4, 0) under
     the key (seed low, seed high, 2, 0).
     """
+    if n_models == 1:
+        return np.ones((1 + n_resamples, 1))
     drawn = np.zeros((n_resamples, n_models))
     replicates = np.arange(n_resamples, dtype=np.uint32)
     zeros = np.zeros_like(replicates)
