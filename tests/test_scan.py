@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import askew
-from askew import Annotations, scan, streaming, universes
+from askew import Annotations, InputError, scan, streaming, universes
 
 
 def as_table(prefix: str, annotations: Annotations) -> pa.Table:
@@ -101,3 +101,22 @@ def test_tables_of_metrics_take_scans(tables, scans, chunk_rows):
         (askew.bias_scores(scans[0], **how), askew.bias_scores(tables[0], **how)),
     ]:
         assert mine.to_csv() == theirs.to_csv()
+
+
+@pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning")
+def test_several_models_take_scans(tables, scans, chunk_rows):
+    train, test, pred = tables
+    options = {**OPTIONS, "max_size": 2}
+    mine = askew.compare(scans[0], scans[1], {"model": scans[2], "truth": scans[1]}, **options)
+    assert mine.to_dict() == askew.compare(train, test, {"model": pred, "truth": test}, **options).to_dict()
+    mine, theirs = (
+        askew.mals(*scans[:2], [scans[2], scans[1]], **OPTIONS),
+        askew.mals(train, test, [pred, test], **OPTIONS),
+    )
+    assert mine.to_dict(cells=True) == theirs.to_dict(cells=True)
+
+
+@pytest.mark.parametrize("method", ["BCa", "studentized", "delta"])
+def test_intervals_from_distinct_rows_need_the_table_in_memory(scans, chunk_rows, method):
+    with pytest.raises(InputError, match=f"method='{method}' needs the distinct rows of train, which is not in memory"):
+        askew.mals(*scans, method=method, n_resamples=100)

@@ -69,7 +69,7 @@ class DistinctRows:
         """
         if not isinstance(plan, CountingPlan):
             raise InputError(
-                f'method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take '
+                f"method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take "
                 '"percentile" or "basic", or scan.collect()'
             )
         if plan.patterns is not None:
