@@ -7,7 +7,8 @@ import queue
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,8 +21,9 @@ from askew.engine.protocol import Words
 from askew.errors import AskewWarning, InputError
 from askew.executors import HERE, Executor, Ranges
 from askew.interop import Packed
+from askew.interop.columns import first_null
 from askew.interop.joining import Joined
-from askew.interop.labels import encode
+from askew.interop.labels import check_inferred, encode
 from askew.interop.names import show
 from askew.interop.sources import Piece, Source, source_of
 from askew.interop.tags import flat_tags
@@ -30,6 +32,9 @@ from askew.interop.tags import flat_tags
 BATCH_ROWS, BATCH_BYTES = 1 << 17, 1 << 25
 #: Bytes of the bits of a chunk, and the most rows it has.
 CHUNK_BYTES, CHUNK_ROWS = 1 << 25, 1 << 21
+
+#: Of an id, which may be text.
+_ID_BYTES = 64
 
 T = TypeVar("T")
 
@@ -111,9 +116,9 @@ class Scan(Named):
 
     @property
     def n(self) -> int:
-        """Number of instances, those that cannot be read included."""
+        """Number of instances, those that cannot be read included where it is known how many they are."""
         sizes = [piece.n_rows for piece in self.source.pieces()]
-        return sum(self.source.sizes()) if None in sizes else sum(filter(None, sizes))
+        return sum(filter(None, self.source.sizes() if None in sizes else sizes))
 
     @property
     def known_n(self) -> int | None:
@@ -134,17 +139,18 @@ class Scan(Named):
     @property
     def identity(self) -> str:
         """Tells what is read, and from which files, from other tables; "" where nothing does."""
-        return digest(self.source.identity, self._roles) if self.source.identity else ""
+        groups = self._groups.identity if isinstance(self._groups, Scan) else self._groups
+        return digest(self.source.identity, groups, self._roles) if self.source.identity and groups else ""
 
     @property
     def fingerprint(self) -> str:
         """The same, with the places and times of the files."""
-        return digest(self.source.fingerprint, self._roles)
+        groups = self._groups.fingerprint if isinstance(self._groups, Scan) else self._groups
+        return digest(self.source.fingerprint, groups, self._roles) if self.source.fingerprint and groups else ""
 
     @property
     def _roles(self) -> tuple[object, ...]:
-        groups = self._groups.fingerprint if isinstance(self._groups, Scan) else self._groups
-        return self._columns, self._tags, groups, self._unknown, self.attribute_names, self.group_names
+        return self._columns, self._tags, self._unknown, self.attribute_names, self.group_names
 
     def has_groups_of(self, other: Scan) -> bool:
         """Whether the groups are those of another scan, by declaration."""
@@ -170,8 +176,8 @@ class Scan(Named):
         >>> Annotations.scan(batches, attributes=["dog"], groups="gender").collect()
         Annotations(n=6, 1 attribute, groups: female, male)
         """
-        (annotations,) = collected((self,))
-        return annotations
+        (read,) = collected((self,))
+        return Annotations._assembled(read._attributes, read._groups, read._ids)  # with a look at the ids
 
     # ---- Reading
 
@@ -197,6 +203,8 @@ class Scan(Named):
                         values = interop.as_column(batch.column(column), what)
                         labels = encode(flat_tags(values, what) if lists else values, what)
                     found |= dict.fromkeys(labels.names)
+                    if not lists:
+                        check_inferred(found, what)
                     numeric = numeric and labels.numeric
                     row += len(batch)
             except InputError:
@@ -224,8 +232,12 @@ class Scan(Named):
             groups = interop.pack_columns(columns, self.group_names, "groups")
         else:
             groups = interop.pack_labels(batch.column(self._groups), self.group_names, f"column {self._groups!r}")
-        ids = None if self._ids is None else np.asarray(batch.column(self._ids).to_numpy(zero_copy_only=False))
-        return attributes, groups, ids
+        return attributes, groups, None if self._ids is None else self._ids_of(batch.column(self._ids))
+
+    def _ids_of(self, column: Any) -> npt.NDArray[Any]:
+        if column.null_count:
+            raise InputError(f"column {self._ids!r}: row {first_null(column)} has no id")
+        return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 class SideBySide(Named):
@@ -332,8 +344,10 @@ def chunks(
     rows: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     ahead: int = 1,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """The rows of several scans of the same instances, in chunks; the next is read while one is worked on.
+
+    To be closed (``contextlib.closing``), which ends the thread that reads.
 
     Parameters
     ----------
@@ -363,18 +377,21 @@ def chunks(
     if rows is None:
         columns = sum(len(one.attribute_names) + len(one.group_names) for one in every)
         rows = max(512, min(CHUNK_ROWS, chunk_bytes * 8 // columns) // 512 * 512)
-    together = _together(every, len(scans), ranges, rows)
-    return _ahead(together, ahead) if ahead else together
+    stop = threading.Event()
+    together = _together(every, len(scans), ranges, rows, stop)
+    return _ahead(together, ahead, stop) if ahead else together
 
 
 def collected(scans: Sequence[Scan], most: int | None = None) -> tuple[Annotations, ...]:
     """All rows of scans of the same instances, in memory; `TooLarge` if their bits take more than `most` bytes."""
     parts, size = [], 0
-    for part in chunks(scans):
-        parts.append(part)
-        size += sum(table.packed_attributes.nbytes + table.packed_groups.nbytes for table in part.tables)
-        if most is not None and size > most:
-            raise TooLarge
+    with closing(chunks(scans)) as stream:
+        for part in stream:
+            parts.append(part)
+            size += sum(table.packed_attributes.nbytes + table.packed_groups.nbytes for table in part.tables)
+            size += sum(_ID_BYTES * table.n for table in part.tables if table.ids is not None)
+            if most is not None and size > most:
+                raise TooLarge
     if not parts:
         raise InputError(f"{scans[0].source!r} has no instances")
     if len(parts) == 1:
@@ -386,7 +403,7 @@ def collected(scans: Sequence[Scan], most: int | None = None) -> tuple[Annotatio
         attributes = Packed(one.attribute_names, _concatenated([p.packed_attributes for p in pieces], pieces, n), n)
         groups = Packed(one.group_names, _concatenated([p.packed_groups for p in pieces], pieces, n), n)
         ids = None if pieces[0].ids is None else np.concatenate([piece.ids for piece in pieces])
-        tables.append(Annotations._assembled(attributes, groups, ids))
+        tables.append(Annotations._trusted(attributes, groups, ids))
     return tuple(tables)
 
 
@@ -409,10 +426,12 @@ def by_source(scans: Sequence[Scan]) -> list[list[int]]:
     return lots
 
 
-def _together(every: Sequence[Scan], n_wanted: int, ranges: Ranges | None, rows: int) -> Iterator[Chunk]:
+def _together(
+    every: Sequence[Scan], n_wanted: int, ranges: Ranges | None, rows: int, stop: threading.Event
+) -> Generator[Chunk]:
     """Chunks of scans of several sources, side by side."""
     lots = by_source(every)
-    streams = [_chunks_of([every[number] for number in lot], ranges, rows) for lot in lots]
+    streams = [_chunks_of([every[number] for number in lot], ranges, rows, stop) for lot in lots]
     ends = 0
     while True:
         pieces = [next(stream, None) for stream in streams]
@@ -474,11 +493,11 @@ class _Parts(NamedTuple):
     parts: list[_Part]
 
 
-def _chunks_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Iterator[_Parts]:
+def _chunks_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int, stop: threading.Event) -> Iterator[_Parts]:
     """Chunks of the scans of one source."""
     gathered: list[_Parts] = []
     n, end = 0, 0
-    for parts in _batches_of(scans, ranges, rows):
+    for parts in _batches_of(scans, ranges, rows, stop):
         if gathered and (parts.first_row != end or n == rows):
             yield _joined(scans, gathered, n)
             gathered, n = [], 0
@@ -488,7 +507,7 @@ def _chunks_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Itera
         yield _joined(scans, gathered, n)
 
 
-def _batches_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Iterator[_Parts]:
+def _batches_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int, stop: threading.Event) -> Iterator[_Parts]:
     """The wanted rows of the scans of one source, batch by batch; none crosses the end of a chunk of `rows` rows."""
     source, skips = scans[0].source, any(one.skips for one in scans)
     pieces = source.pieces()
@@ -501,9 +520,17 @@ def _batches_of(scans: Sequence[Scan], ranges: Ranges | None, rows: int) -> Iter
     def packed(number: int, piece: Piece, first_row: int) -> Iterator[_Parts]:
         nonlocal chunk_end, expected
         row = first_row
+        # whether a piece can be read does not depend on which of its rows are wanted
+        look = skips and ranges is not None and _n_wanted(ranges, row, sizes[number]) != sizes[number]
         source.check_unchanged(number)
         for batch in piece.read(columns, batch_rows):
+            if stop.is_set():
+                return
             begin, row = row, row + len(batch)
+            if look and len(batch):
+                with _located(piece, begin - first_row):
+                    for one in scans:
+                        one._packed(batch)
             for low, high in _overlaps(ranges, begin, row):
                 while low < high:
                     if low != expected or low == chunk_end:
@@ -549,6 +576,11 @@ def _overlaps(ranges: Ranges | None, begin: int, end: int) -> Iterator[tuple[int
     for low, high in ranges:
         if max(low, begin) < min(high, end):
             yield max(low, begin), min(high, end)
+
+
+def _n_wanted(ranges: Ranges, first_row: int, n: int | None) -> int:
+    """How many of n rows are wanted."""
+    return sum(high - low for low, high in _overlaps(ranges, first_row, first_row + (n or 0)))
 
 
 def _joined(scans: Sequence[Scan], gathered: list[_Parts], n: int) -> _Parts:
@@ -613,14 +645,23 @@ class _located:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, InputError):
-            text = re.sub(r"\brow (\d+)", lambda found: f"row {int(found[1]) + self._row}", str(error), count=1)
+            text, told = str(error), False
+
+            def moved(found: re.Match[str]) -> str:
+                nonlocal told
+                if told or found[1] is None:
+                    return found[0]
+                told = True
+                return f"row {int(found[1]) + self._row}"
+
+            # the first row that does not stand in a name in quotes
+            text = re.sub(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\brow (\d+)""", moved, text)
             raise InputError(f"{self._piece.name}: {text}") from error
 
 
-def _ahead(items: Iterator[T], n: int) -> Iterator[T]:
-    """The items of an iterator, which runs in a thread of its own, up to n items ahead."""
+def _ahead(items: Iterator[T], n: int, stop: threading.Event) -> Generator[T]:
+    """The items of an iterator, which runs in a thread of its own, up to n items ahead, until it is told to stop."""
     ready: queue.Queue[tuple[bool, Any]] = queue.Queue(n)
-    stop = threading.Event()
 
     def put(item: tuple[bool, Any]) -> bool:
         while not stop.is_set():
@@ -663,7 +704,8 @@ def warn_of_skipped(scans: Sequence[Scan]) -> None:
         seen += [each for each in one.skipped if each not in seen]
     if seen:
         rows = sum(each.n_rows or 0 for each in seen)
-        unknown = " and an unknown number more" if any(each.n_rows is None for each in seen) else ""
-        shown = "; ".join(each.reason for each in seen[:3])
+        least = "at least " if any(each.n_rows is None for each in seen) else ""
+        shown = "; ".join(each.reason for each in seen[:3])  # which names the file
         more = f"; and {len(seen) - 3:,} more" if len(seen) > 3 else ""
-        warnings.warn(f"{rows:,} rows{unknown} were skipped: {shown}{more}", AskewWarning, stacklevel=4)
+        text = f"{least}{rows:,} rows in {len(seen):,} piece{'s' * (len(seen) > 1)} were skipped: {shown}{more}"
+        warnings.warn(text, AskewWarning, stacklevel=4)

@@ -20,11 +20,11 @@ _BATCH = 1 << 17
 class Joined:
     """The rows of a source in the order of another one's ids.
 
-    The join is made when it is first read, in a temporary folder, which goes when the source does.
+    The join is made when it is first read, in a temporary folder, which goes when the source does. In the database,
+    column number i is called ``ci``: DuckDB's names do not tell "A" from "a".
     """
 
     rereadable = True
-    identity = ""
 
     def __init__(self, source: Source, columns: Sequence[str], ids: str, order: Source, order_ids: str) -> None:
         self._source, self._columns, self._ids = source, list(dict.fromkeys([*columns, ids])), ids
@@ -36,15 +36,21 @@ class Joined:
         return f"{self._source!r}, in the order of {self._order!r}"
 
     @property
+    def identity(self) -> str:
+        return self._joint(self._source.identity, self._order.identity)
+
+    @property
     def fingerprint(self) -> str:
-        return ""
+        return self._joint(self._source.fingerprint, self._order.fingerprint)
+
+    def _joint(self, own: str, wanted: str) -> str:
+        return repr((own, self._ids, wanted, self._order_ids)) if own and wanted else ""
 
     def pieces(self) -> Sequence[Piece]:
         return [Piece(repr(self), 0, self._n_rows, self._read)]
 
-    def sizes(self) -> list[int]:
+    def sizes(self) -> list[int | None]:
         self._join()
-        assert self._n_rows is not None
         return [self._n_rows]
 
     def check_unchanged(self, piece: int) -> None:
@@ -54,10 +60,12 @@ class Joined:
         duckdb = load("duckdb", "joining by id")
         self._join()
         with duckdb.connect(self._database, read_only=True) as connection:
-            names = ", ".join(map(_quoted, dict.fromkeys(columns))) or "1"
+            wanted = list(dict.fromkeys(columns))
+            names = ", ".join(f"c{self._columns.index(name)}" for name in wanted) or "1"
             relation = connection.sql(f"SELECT {names} FROM joined ORDER BY rowid")
             read = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
-            yield from read(rows)
+            for batch in read(rows):
+                yield batch.rename_columns(wanted) if wanted else batch
 
     def _join(self) -> None:
         if self._database is not None:
@@ -66,19 +74,22 @@ class Joined:
         folder = tempfile.mkdtemp(prefix="askew-join-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         database = os.path.join(folder, "joined.db")
-        with duckdb.connect(database, config={"temp_directory": folder}) as connection:
-            _load(connection, "wanted", self._order, [self._order_ids])
-            _load(connection, "own", self._source, self._columns)
-            wanted, own = _quoted(self._order_ids), _quoted(self._ids)
-            _check_ids(connection, "wanted", wanted, repr(self._order))
-            _check_ids(connection, "own", own, repr(self._source))
-            self._compare(connection, wanted, own)
-            connection.execute(
-                "CREATE TABLE joined AS SELECT own.* "
-                f"FROM wanted JOIN own ON wanted.{wanted} = own.{own} ORDER BY wanted.rowid"
-            )
-            (self._n_rows,) = connection.execute("SELECT count(*) FROM joined").fetchone()
-            connection.execute("DROP TABLE own; DROP TABLE wanted")
+        own = f"c{self._columns.index(self._ids)}"
+        try:
+            with duckdb.connect(database, config={"temp_directory": folder}) as connection:
+                _load(connection, "wanted", self._order, [self._order_ids], self._order_ids)
+                _load(connection, "own", self._source, self._columns, self._ids)
+                _check_ids(connection, "wanted", "c0", repr(self._order))
+                _check_ids(connection, "own", own, repr(self._source))
+                self._compare(connection, "c0", own)
+                connection.execute(
+                    "CREATE TABLE joined AS SELECT own.* "
+                    f"FROM wanted JOIN own ON wanted.c0 = own.{own} ORDER BY wanted.rowid"
+                )
+                (self._n_rows,) = connection.execute("SELECT count(*) FROM joined").fetchone()
+                connection.execute("DROP TABLE own; DROP TABLE wanted")
+        except duckdb.Error as error:
+            raise InputError(f"{self!r} cannot be joined: {error}") from error
         self._database = database
 
     def _compare(self, connection: Any, wanted: str, own: str) -> None:
@@ -102,18 +113,21 @@ class Joined:
                 raise InputError(f"{text}: {n:,}, such as {listed([value for (value,) in first])}")
 
 
-def _load(connection: Any, table: str, source: Source, columns: Sequence[str]) -> None:
+def _load(connection: Any, table: str, source: Source, columns: Sequence[str], ids: str) -> None:
     """The columns of a source, as a table of the database, in order."""
     pyarrow = load("pyarrow", "joining by id")
-    batches = (batch for piece in source.pieces() for batch in piece.read(columns, _BATCH))
-    first = next(iter(batches), None)
+    batches = _batches(source, columns, pyarrow)
+    first = next(batches, None)
     if first is None:
         raise InputError(f"{source!r} has no instances")
+    kind = first.schema.types[columns.index(ids)]
+    if not (pyarrow.types.is_integer(kind) or str(kind) in ("string", "large_string", "string_view")):
+        raise InputError(f"{source!r}: the ids in column {ids!r} have type {kind}; expected whole numbers or text")
 
     def all_batches() -> Iterable[Any]:
         yield first
         for batch in batches:
-            yield batch if batch.schema == first.schema else _cast(batch, first.schema, source, pyarrow)
+            yield from [batch] if batch.schema == first.schema else _cast(batch, first.schema, source, pyarrow)
 
     reader = pyarrow.RecordBatchReader.from_batches(first.schema, all_batches())
     connection.register("batches", reader)
@@ -121,11 +135,31 @@ def _load(connection: Any, table: str, source: Source, columns: Sequence[str]) -
     connection.unregister("batches")
 
 
-def _cast(batch: Any, schema: Any, source: Source, pyarrow: Any) -> Any:
+def _batches(source: Source, columns: Sequence[str], pyarrow: Any) -> Iterator[Any]:
+    """The batches of a source, their columns called by number, without dictionaries."""
+    for number, piece in enumerate(source.pieces()):
+        source.check_unchanged(number)
+        for batch in piece.read(columns, _BATCH):
+            decoded = [
+                column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
+                for column in map(batch.column, columns)
+            ]
+            if len(batch):
+                yield pyarrow.record_batch(decoded, [f"c{i}" for i in range(len(decoded))])
+        source.check_unchanged(number)
+
+
+def _cast(batch: Any, schema: Any, source: Source, pyarrow: Any) -> Iterable[Any]:
+    """A batch as if it had the types of another, if it then holds the same."""
+    table = pyarrow.Table.from_batches([batch])
     try:
-        return pyarrow.Table.from_batches([batch]).cast(schema).combine_chunks().to_batches()[0]
-    except (pyarrow.ArrowException, ValueError, IndexError) as error:
+        cast = table.cast(schema)
+        same = cast.cast(batch.schema).equals(table)  # 2 is True as a boolean
+    except (pyarrow.ArrowException, ValueError) as error:
         raise InputError(f"{source!r} has columns of different types: {error}") from error
+    if not same:
+        raise InputError(f"{source!r} has columns of different types, {batch.schema.types} and {schema.types}")
+    return cast.to_batches()  # type: ignore[no-any-return]
 
 
 def _check_ids(connection: Any, table: str, column: str, name: str) -> None:
@@ -139,7 +173,3 @@ def _check_ids(connection: Any, table: str, column: str, name: str) -> None:
     if twice:
         told = ", ".join(f"{value!r} {times} times" for value, times in twice)
         raise InputError(f"{name}: ids stand more than once: {told}; every instance needs an id of its own")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

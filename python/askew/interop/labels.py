@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,11 +70,7 @@ def pack_labels(data: Any, names: Sequence[str] | None, what: str) -> Packed:
         names = labels.vocabulary()
         if not names:
             raise InputError(f"{what}: no group, all {n:,} labels are missing; declare group_names")
-        if len(names) > _MOST_INFERRED_GROUPS:
-            raise InputError(
-                f"{what}: {len(names):,} distinct labels ({listed(names, 3)}); is this a column of groups? "
-                "If it is, declare group_names"
-            )
+        check_inferred(names, what)
     codes = labels.codes_in(names)
     if codes.min() == UNKNOWN:
         row = int(np.argmax(codes == UNKNOWN))
@@ -82,6 +78,15 @@ def pack_labels(data: Any, names: Sequence[str] | None, what: str) -> Packed:
         hint = nearest(label, names)
         raise InputError(f"{what}: row {row} has the label {label!r}, which was not declared; {hint}")
     return Packed(tuple(names), pack_rows(np.arange(n + 1), codes, len(names)), n)
+
+
+def check_inferred(names: Collection[str], what: str) -> None:
+    """Raise `InputError` for more labels than a column of groups has."""
+    if len(names) > _MOST_INFERRED_GROUPS:
+        raise InputError(
+            f"{what}: {len(names):,} distinct labels ({listed(list(names), 3)}); is this a column of groups? "
+            "If it is, declare group_names"
+        )
 
 
 def encode(column: Column, what: str, row_of: Callable[[int], int] = int) -> Labels:
@@ -126,7 +131,10 @@ def _distinct(chunk: Any, what: str, row_of: Callable[[int], int]) -> tuple[Sequ
             except (TypeError, ValueError, NotImplementedError) as error:  # bases of what pyarrow raises
                 raise InputError(f"{what}: type {chunk.type}; expected text or whole numbers") from error
         indices = chunk.indices.cast("int32").fill_null(-1).to_numpy(zero_copy_only=False)
-        return chunk.dictionary.to_pylist(), indices
+        try:
+            return chunk.dictionary.to_pylist(), indices
+        except UnicodeDecodeError as error:
+            raise InputError(f"{what}: a label is no text in UTF-8: {error.object[:30]!r}") from error
     if chunk.dtype.kind in "biu" and len(chunk) and int(chunk.max()) - int(chunk.min()) <= len(chunk):
         return _distinct_in_range(chunk)
     if chunk.dtype.kind in "biuf":

@@ -7,13 +7,18 @@ of Parquet files, which tell how many rows there are.
 
 from __future__ import annotations
 
+import functools
 import glob
 import hashlib
+import operator
 import os
+import pickle
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote
 
 from askew.errors import InputError
 from askew.interop.columns import load
@@ -27,6 +32,8 @@ _FORMATS = {
     "ipc": (".arrow", ".feather", ".ipc"),
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
 }
+#: What stands in a folder's name where its key has no value.
+_NULL = "__HIVE_DEFAULT_PARTITION__"
 _ENDINGS = tuple(ending for endings in _FORMATS.values() for ending in endings)
 
 
@@ -63,8 +70,8 @@ class Source(Protocol):
         """What there is to read, in order."""
         ...
 
-    def sizes(self) -> list[int]:
-        """Rows of each piece; reads what it must to find out."""
+    def sizes(self) -> list[int | None]:
+        """Rows of each piece; reads what it must to find out. None: what cannot be read has no size."""
         ...
 
     def check_unchanged(self, piece: int) -> None:
@@ -86,7 +93,7 @@ def source_of(data: Any, filters: Any = None) -> Source:
         return Files.found(data, filters)
     dataset = load("pyarrow.dataset", "reading batches")
     if isinstance(data, dataset.Dataset):
-        return Files(data, filters)
+        return Files(data, filters) if _has_files(data, dataset) else Stream.of_dataset(data, filters)
     if filters is not None:
         raise InputError("filters are for files and data sets: filter the stream or query itself")
     return Stream.of(data)
@@ -100,44 +107,59 @@ class Files:
     def __init__(self, dataset: Any, filters: Any = None) -> None:
         self._dataset = dataset
         self._filter = None if filters is None else _expression(filters)
+        # what is printed of an expression leaves out most of a long list
+        self._filter_key = "" if filters is None else hashlib.sha256(pickle.dumps(self._filter)).hexdigest()
         self._fragments: list[Any] = list(dataset.get_fragments())
         if not self._fragments:
             raise InputError("the data set has no files")
-        self._paths = [getattr(f, "path", f"fragment {i}") for i, f in enumerate(self._fragments)]
-        self._stamps = self._stamped()
+        self._paths: list[str] = [fragment.path for fragment in self._fragments]
+        self._stamps = self._stamp(self._paths)
         self._pieces: list[tuple[int, list[int] | None, int, int | None]] | None = None
-        self._sizes: list[int] | None = None
+        self._sizes: list[int | None] | None = None
 
     @classmethod
     def found(cls, paths: Any, filters: Any = None) -> Files:
-        """The files that paths, folders and globs stand for, each in the order of their names."""
+        """The files that paths, folders and globs stand for, each in the order of their names.
+
+        None is opened: every file is read by its own schema, and what is wrong with it is told then.
+        """
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         if not given:
             raise InputError("no file was named")
         files = [path for one in given for path in _expanded(os.fspath(one))]
-        dataset = load("pyarrow.dataset", "reading files")
         kinds = {_format_of(path) for path in files}
         if len(kinds) > 1:
             raise InputError(f"files of several formats cannot be one table: {', '.join(sorted(kinds))}")
         (kind,) = kinds
-        pyarrow = load("pyarrow", "reading files")
+        dataset, pyarrow = load("pyarrow.dataset", "reading files"), load("pyarrow", "reading files")
+        filesystem = None
+        if any("://" in path for path in files):
+            filesystem, files = _located(files)
+        keys = _keys(files, pyarrow)
         try:
-            return cls(dataset.dataset(files, format=_reader(kind, files), partitioning="hive"), filters)
+            return cls(
+                dataset.dataset(
+                    files,
+                    schema=keys,
+                    format=_reader(kind, files),
+                    filesystem=filesystem,
+                    partitioning=dataset.partitioning(keys, flavor="hive"),
+                ),
+                filters,
+            )
         except FileNotFoundError as error:
             raise InputError(f"{error.filename or listed(files, 3)}: there is no such file") from error
         except (pyarrow.ArrowException, OSError) as error:
-            # the schema was asked of the first file: without one, each file is found wrong when it is read
-            if isinstance(error, pyarrow.ArrowInvalid) or not os.path.exists(files[0]):
-                return cls(
-                    dataset.dataset(files, schema=pyarrow.schema([]), format=_reader(kind, files), partitioning=None),
-                    filters,
-                )
             raise InputError(f"{listed(files, 3)} cannot be read: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Files):
             return NotImplemented
-        return self._paths == other._paths and str(self._filter) == str(other._filter)
+        return (
+            (self._paths, self._filter_key) == (other._paths, other._filter_key)
+            and self._dataset.filesystem == other._dataset.filesystem
+            and self._dataset.format == other._dataset.format
+        )
 
     def __hash__(self) -> int:
         return hash(tuple(self._paths))
@@ -148,18 +170,13 @@ class Files:
     @property
     def identity(self) -> str:
         names = [f"{os.path.basename(path)}:{stamp[0]}" for path, stamp in zip(self._paths, self._stamps, strict=True)]
-        return hashlib.sha256("\n".join([str(self._filter), *names]).encode()).hexdigest()[:32]
+        return hashlib.sha256("\n".join([self._filter_key, *names]).encode()).hexdigest()[:32]
 
     @property
     def fingerprint(self) -> str:
         """As `identity`, with places and times: whether the same files lie there as before."""
         lines = [f"{path}:{stamp}" for path, stamp in zip(self._paths, self._stamps, strict=True)]
-        return hashlib.sha256("\n".join([str(self._filter), *lines]).encode()).hexdigest()[:32]
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, of the first file that can be read."""
-        return list(self._dataset.schema.names)
+        return hashlib.sha256("\n".join([self._filter_key, *lines]).encode()).hexdigest()[:32]
 
     def pieces(self) -> Sequence[Piece]:
         if self._pieces is None:
@@ -169,59 +186,65 @@ class Files:
                 (number, *piece) for number, each in enumerate(groups) for piece in _joined(each, self._filter is None)
             ]
         return [
-            Piece(self._paths[number], first, n_rows, partial(self._read, number, row_groups))
+            Piece(*self._place(number, first), n_rows, partial(self._read, number, row_groups))
             for number, row_groups, first, n_rows in self._pieces
         ]
 
-    def sizes(self) -> list[int]:
+    def _place(self, number: int, first: int) -> tuple[str, int]:
+        """Where a piece begins, for messages: where rows are filtered, only those that are kept can be counted."""
+        path = self._paths[number]
+        if self._filter is None:
+            return path, first
+        return f"{path}, of the rows that the filters keep" + (f" from row {first:,} on" if first else ""), 0
+
+    def sizes(self) -> list[int | None]:
         if self._sizes is None:
             pieces = self.pieces()
             with ThreadPoolExecutor(4) as pool:
                 self._sizes = list(pool.map(self._size, range(len(pieces)), pieces))
         return self._sizes
 
-    def _size(self, number: int, piece: Piece) -> int:
+    def _size(self, number: int, piece: Piece) -> int | None:
         if piece.n_rows is not None:
             return piece.n_rows
         assert self._pieces is not None
-        fragment, row_groups = self._fragments[self._pieces[number][0]], self._pieces[number][1]
+        dataset = load("pyarrow.dataset", "reading files")
         try:
-            if row_groups is not None:
-                fragment = fragment.subset(row_group_ids=row_groups)
-            # a subset's count without a filter is that of its file
-            return int(fragment.count_rows(filter=self._filter))
+            fragment, schema = self._fragment(*self._pieces[number][:2])
+            return int(dataset.Scanner.from_fragment(fragment, schema=schema, filter=self._filter).count_rows())
         except Exception:  # what is wrong with it is told when it is read
-            return 0
+            return None
+
+    def _fragment(self, number: int, row_groups: list[int] | None) -> tuple[Any, Any]:
+        """What pyarrow reads of a file, and its schema: its own columns, and the keys of its folders."""
+        dataset, pyarrow = load("pyarrow.dataset", "reading files"), load("pyarrow", "reading files")
+        fragment = self._fragments[number]
+        schema, keys = fragment.physical_schema, dataset.get_partition_keys(fragment.partition_expression)
+        if not keys.keys().isdisjoint(schema.names):  # a column is what it holds, whatever folder it lies in
+            keys = {name: value for name, value in keys.items() if name not in schema.names}
+            holds = [dataset.field(name) == value for name, value in keys.items()]
+            fragment = fragment.format.make_fragment(
+                fragment.path, fragment.filesystem, functools.reduce(operator.and_, holds, dataset.scalar(True))
+            )
+        for name, value in keys.items():
+            schema = schema.append(pyarrow.field(name, pyarrow.scalar(value).type))
+        return fragment if row_groups is None else fragment.subset(row_group_ids=row_groups), schema
 
     def check_unchanged(self, piece: int) -> None:
         assert self._pieces is not None
         number = self._pieces[piece][0]
-        if self._stamps[number] is None:
-            return
         now = self._stamp([self._paths[number]])[0]
         if now != self._stamps[number]:
             what = "has disappeared" if now[0] is None else "has changed"
             raise InputError(f"{self._paths[number]} {what} since it was first looked at: start again")
 
-    def _stamped(self) -> list[Any]:
-        if getattr(self._dataset, "filesystem", None) is None:
-            return [None] * len(self._paths)  # a data set in memory
-        return self._stamp(self._paths)
-
     def _stamp(self, paths: list[str]) -> list[Any]:
         return [(info.size, info.mtime_ns) for info in self._dataset.filesystem.get_file_info(paths)]
 
     def _read(self, number: int, row_groups: list[int] | None, columns: Sequence[str], rows: int) -> Iterator[Any]:
-        dataset, pyarrow = load("pyarrow.dataset", "reading files"), load("pyarrow", "reading files")
-        fragment, path = self._fragments[number], self._paths[number]
+        pyarrow, path = load("pyarrow", "reading files"), self._paths[number]
         try:
-            if row_groups is not None:
-                fragment = fragment.subset(row_group_ids=row_groups)
-            schema = fragment.physical_schema
-            keys = dataset.get_partition_keys(fragment.partition_expression)
-            for name, value in keys.items():
-                if name not in schema.names:
-                    schema = schema.append(pyarrow.field(name, pyarrow.scalar(value).type))
+            fragment, schema = self._fragment(number, row_groups)
             check_columns(columns, schema.names, path)
             names = list(dict.fromkeys(columns))
             yield from fragment.to_batches(
@@ -244,6 +267,13 @@ class Stream:
         self._make, self._name, self._origin, self.rereadable = make, name, origin, rereadable
         self._n_rows: int | None = None
         self._spent = False
+
+    @classmethod
+    def of_dataset(cls, data: Any, filters: Any) -> Stream:
+        """The stream of a data set that is not just files: one in memory, a union, or one that was filtered."""
+        how = {} if filters is None else {"filter": _expression(filters)}
+        origin = data if filters is None else object()
+        return cls(lambda: data.scanner(**how).to_reader(), f"a pyarrow {type(data).__name__}", origin, rereadable=True)
 
     @classmethod
     def of(cls, data: Any) -> Stream:
@@ -289,7 +319,7 @@ class Stream:
     def pieces(self) -> Sequence[Piece]:
         return [Piece(self._name, 0, self._n_rows, self._read)]
 
-    def sizes(self) -> list[int]:
+    def sizes(self) -> list[int | None]:
         if self._n_rows is None:
             if not self.rereadable:
                 raise InputError(f"{self._name} can be read only once, and its number of rows is needed before")
@@ -382,6 +412,45 @@ def _format_of(path: str) -> str:
     if "://" in path:
         return "parquet"
     raise InputError(f"{path}: expected a file that ends in {', '.join(_ENDINGS)}")
+
+
+def _has_files(data: Any, dataset: Any) -> bool:
+    """Whether a data set is the files that it names, all of their rows."""
+    if not isinstance(data, dataset.FileSystemDataset):
+        return False
+    try:
+        data.get_fragments()
+    except ValueError:  # it was filtered
+        return False
+    return True
+
+
+def _located(urls: Sequence[str]) -> tuple[Any, list[str]]:
+    """The file system of URLs, and their paths in it."""
+    fs, pyarrow = load("pyarrow.fs", "reading URLs"), load("pyarrow", "reading URLs")
+    try:
+        found = [fs.FileSystem.from_uri(url) for url in urls]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{listed(urls, 3)} cannot be read: {error}") from error
+    if any(filesystem != found[0][0] for filesystem, _ in found):
+        raise InputError(f"files of several file systems cannot be one table: {listed(urls, 3)}")
+    return found[0][0], [path for _, path in found]
+
+
+def _keys(files: Sequence[str], pyarrow: Any) -> Any:
+    """The ``key=value`` of folders as a schema: whole numbers where all values are, otherwise text."""
+    values: dict[str, set[str]] = {}
+    for path in files:
+        for folder in os.path.dirname(path).replace(os.sep, "/").split("/"):
+            key, equals, value = folder.partition("=")
+            if equals:
+                values.setdefault(unquote(key), set()).add(unquote(value))
+
+    def kind(found: set[str]) -> Any:
+        numbers = [re.fullmatch(r"-?\d{1,9}", value, re.ASCII) for value in found - {_NULL}]
+        return pyarrow.int32() if numbers and all(numbers) else pyarrow.string()
+
+    return pyarrow.schema([(key, kind(found)) for key, found in values.items()])
 
 
 def _reader(kind: str, files: Sequence[str]) -> Any:
