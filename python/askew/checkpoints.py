@@ -7,6 +7,7 @@ replicates. A run takes up what has its name, and nothing else.
 from __future__ import annotations
 
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from askew.counts import Counts
+from askew.counts import Counts, Resampling
 from askew.engine import Itemsets
 from askew.errors import AskewWarning, InputError
 from askew.files import whole_file
@@ -23,6 +24,7 @@ from askew.sets import AttributeSets
 
 #: Seconds between two states, at least; and how much more time is to be spent counting than saving.
 INTERVAL, SHARE = 30.0, 20.0
+_UNFINISHED = re.compile(r".+\.[0-9a-f]{8}\.part")
 
 
 class Checkpoint:
@@ -35,6 +37,8 @@ class Checkpoint:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, interval: float = INTERVAL) -> None:
+        if not isinstance(folder, (str, os.PathLike)):
+            raise InputError(f"checkpoint must be the path of a folder, not a {type(folder).__name__}")
         self.folder, self._interval = os.fspath(folder), interval
         self._last = time.monotonic()
         self._took = 0.0
@@ -47,6 +51,9 @@ class Checkpoint:
         if not _locked(self._lock):
             self.close()
             raise InputError(f"checkpoint={self.folder} is in use by another run: give each a folder of its own")
+        for name in os.listdir(self.folder):
+            if _UNFINISHED.fullmatch(name):  # by a run that was killed meanwhile
+                os.unlink(os.path.join(self.folder, name))
 
     def __enter__(self) -> Checkpoint:
         return self
@@ -68,26 +75,44 @@ class Checkpoint:
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
                 text = file.read()
-            if not text.isdigit():
-                raise InputError(f"{path} is damaged: expected a whole number")
+            if not (text.isascii() and text.isdigit() and int(text) < 2**64):
+                raise InputError(f"{path} is damaged: expected a whole number below 2**64. Remove it, or give rng")
             return int(text)
         seed = seed_of(None)
-        with whole_file(path) as file:
-            file.write(str(seed).encode())
+        self._save(path, lambda file: file.write(str(seed).encode()))
         return seed
 
-    def counts(self, name: str) -> Counts | None:
+    def check_known(self, fingerprint: str, name: str) -> str:
+        """The fingerprint of a table; `InputError` if it has none, so that its counts could be taken for others'."""
+        if not fingerprint:
+            raise InputError(f"checkpoint= is for files, of which can be told that they are the same: {name} is none")
+        return fingerprint
+
+    def counts(self, name: str, sets: AttributeSets, resampling: Resampling) -> Counts | None:
         """The counts of that name, if there are any."""
         path = self._path(name, "counts")
-        return Counts.load(path) if os.path.exists(path) else None
+        if not os.path.exists(path):
+            return None
+        try:
+            counts = Counts.load(path)
+            if (counts.sets, counts.resampling) != (sets, resampling):
+                raise InputError(f"{path} holds counts of something else")
+        except InputError as error:
+            _warn_of_damage(error)
+            return None
+        return counts
 
     def sets(self, name: str, attribute_names: tuple[str, ...]) -> AttributeSets | None:
         """The attribute sets of that name, if there are any."""
         path = self._path(name, "sets.npz")
         if not os.path.exists(path):
             return None
-        with np.load(path) as arrays:
-            return AttributeSets._of(Itemsets(arrays["items"], arrays["offsets"]), attribute_names)
+        try:
+            with np.load(path) as arrays:
+                return AttributeSets._of(Itemsets(arrays["items"], arrays["offsets"]), attribute_names)
+        except Exception as error:  # whatever a damaged archive makes of itself
+            _warn_of_damage(f"{path} cannot be read: {error}")
+            return None
 
     def due(self) -> bool:
         """Whether it is time to save again."""
@@ -110,15 +135,18 @@ class Checkpoint:
             with whole_file(path) as file:
                 write(file)
         except OSError as error:  # a full disk is no reason to lose what is in memory: the state before stays
-            text = (
-                f"{path} could not be saved ({error.strerror}): the run goes on, from the state before if it is killed"
-            )
+            why = error.strerror or error
+            text = f"{path} could not be saved ({why}): the run goes on, from the state before if it is killed"
             warnings.warn(text, AskewWarning, stacklevel=2)
         self._last = time.monotonic()
         self._took = self._last - begin
 
     def _path(self, name: str, ending: str) -> str:
         return os.path.join(self.folder, f"{name}.{ending}")
+
+
+def _warn_of_damage(why: object) -> None:
+    warnings.warn(f"{why}: what it was to save is done again", AskewWarning, stacklevel=4)
 
 
 def _locked(file: IO[bytes]) -> bool:

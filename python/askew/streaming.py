@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,9 @@ class ScanPlan(TablePlan):
             scan.check_same_names(pred, "test and pred")
         self._max_memory, self._checkpoint = max_memory, checkpoint
         self._joint = False
+        if checkpoint is not None:
+            for each in self.scans:
+                checkpoint.check_known(each.fingerprint, repr(each.source))
         self.ranges: Ranges | None = None  # of rows to count; None: all
         self._counted: Counts | None = None  # what is known of the rows once they have been read
 
@@ -118,11 +122,11 @@ class ScanPlan(TablePlan):
             stream_bytes(self._max_memory) // 4,
         )
         name = f"{self.table}-{self._digest(sets, resampling, replicates, sample)}"
-        before = None if self._checkpoint is None else self._checkpoint.counts(name)
+        before = None if self._checkpoint is None else self._checkpoint.counts(name, sets, resampling)
         done = () if before is None else before.rows
         skip = done if self.ranges is None else joined_rows([*done, *left(self.ranges)])
         n_before = sum(end - begin for begin, end in done)
-        total = None if monitor is None else self.scan.n
+        total = None if monitor is None else self._n_wanted
 
         def told(rows: int) -> None:
             assert monitor is not None
@@ -143,7 +147,9 @@ class ScanPlan(TablePlan):
             None if self._checkpoint is None else save,
         )
         if counts is None and before is None:
-            raise InputError(f"{self.scan.source!r} has no instances")
+            raise InputError(f"{self.scan.source!r} has no instances that can be read")
+        if monitor is not None and total is not None:
+            monitor(total, total)  # what was skipped is done with as well
         whole = before if counts is None else counts if before is None else before + counts
         assert whole is not None
         if self._checkpoint is not None and counts is not None:
@@ -154,6 +160,10 @@ class ScanPlan(TablePlan):
             sets[:0], self.group_names, resampling, whole.rows, {}, predicts_groups=whole.predicts_groups
         )
         return whole
+
+    @property
+    def _n_wanted(self) -> int:
+        return self.scan.n if self.ranges is None else sum(end - begin for begin, end in self.ranges)
 
     def warn_of_skipped(self) -> None:
         warn_of_skipped(self.scans)
@@ -194,7 +204,7 @@ def count_scan(
     plan.check_fits(len(sets), n_resamples, max_memory)
     seed = 0 if not n_resamples else seed_of(rng) if checkpoint is None else checkpoint.seed(rng)
     resampling = Resampling(weights, seed, plan.table, n_resamples)
-    with progress_monitor(progress, scan.n if progress else None) as monitor:
+    with progress_monitor(progress, plan._n_wanted if progress else None) as monitor:
         counts = plan.run(sets, resampling, range(n_resamples), engine, n_threads, monitor)
     plan.warn_of_skipped()
     return counts
@@ -231,31 +241,35 @@ def count_rows(
 
     def counts() -> Counts:
         arrays = layout.arrays(buffer, parts, len(sets))
-        source = digest(*(scan.identity for scan in scans)) if scans[0].source.identity else ""
+        identities = [scan.identity for scan in scans]
+        source = digest(*identities) if all(identities) else ""
         return Counts(sets, scans[0].group_names, resampling, rows, arrays, source=source, predicts_groups=differ)
 
-    for first_row, tables in chunks(scans, ranges, chunk_bytes=chunk_bytes):
-        annotations = joint(*tables) if side_by_side else tables[0]
-        pred = tables[1] if len(overlapping) == 2 else None
-        layout = Layout(annotations, pred, overlapping)
-        if itemsets is None:
-            itemsets, parts = layout.itemsets(sets)
-            buffer = np.zeros((len(itemsets), sample + n_replicates), np.int64)
-        if sample:
-            buffer[:, 0] += engine.count(layout.columns, annotations.n, itemsets, n_threads, None)
-        if n_replicates:
-            draws = Draws(resampling.weights, resampling.seed, TABLES[resampling.table], first_row)
-            out = buffer.T[int(sample) :]
-            monitor = None if told is None else partial(_within, told, n, annotations.n)
-            engine.resample(layout.columns, annotations.n, itemsets, draws, range(*replicates), out, n_threads, monitor)
-        if pred is not None:
-            differ = differ or not np.array_equal(annotations.packed_groups, pred.packed_groups)
-        rows = joined_rows([*rows, (first_row, first_row + annotations.n)])
-        n += annotations.n
-        if told is not None:
-            told(n)
-        if save is not None:
-            save(counts)
+    with closing(chunks(scans, ranges, chunk_bytes=chunk_bytes)) as stream:
+        for first_row, tables in stream:
+            annotations = joint(*tables) if side_by_side else tables[0]
+            pred = tables[1] if len(overlapping) == 2 else None
+            layout = Layout(annotations, pred, overlapping)
+            if itemsets is None:
+                itemsets, parts = layout.itemsets(sets)
+                buffer = np.zeros((len(itemsets), sample + n_replicates), np.int64)
+            if sample:
+                buffer[:, 0] += engine.count(layout.columns, annotations.n, itemsets, n_threads, None)
+            if n_replicates:
+                draws = Draws(resampling.weights, resampling.seed, TABLES[resampling.table], first_row)
+                out = buffer.T[int(sample) :]
+                monitor = None if told is None else partial(_within, told, n, annotations.n)
+                engine.resample(
+                    layout.columns, annotations.n, itemsets, draws, range(*replicates), out, n_threads, monitor
+                )
+            if pred is not None:
+                differ = differ or not np.array_equal(annotations.packed_groups, pred.packed_groups)
+            rows = joined_rows([*rows, (first_row, first_row + annotations.n)])
+            n += annotations.n
+            if told is not None:
+                told(n)
+            if save is not None:
+                save(counts)
     return None if itemsets is None else counts()
 
 

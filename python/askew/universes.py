@@ -12,6 +12,7 @@ VLDB 1995.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def find(
 
 def subsets(tables: Sequence[Named], limits: Limits, setting: Setting) -> AttributeSets:
     """The universe "subsets" of tables, some of which are scans."""
-    name = "subsets-" + digest([_fingerprint(table) for table in tables], limits)
+    name = _name("subsets", tables, limits, setting)
     kept = _kept(name, tables[0], setting)
     if kept is None:
         kept = _subsets(tables, limits, setting)
@@ -137,18 +138,20 @@ def mine_rows(
     rows = max(512, setting.max_memory // MINED * 8 // (p + q) // 512 * 512)
     max_size = p if limits.max_size is None else min(limits.max_size, p)
     found: Candidates | None = None
-    for _, (part,) in chunks((scan,), ranges, rows=rows, ahead=0):
-        least = max(1, -(-limits.min_count * part.n // n))
-        mining = [MiningTable(part.packed_attributes)]
-        try:
-            itemsets, _ = engine.mine(mining, least, max_size, limits.max_sets, setting.n_threads, None)
-        except TooManySets:
-            raise InputError(
-                f"more than {limits.max_sets:,} attribute sets may be frequent: {least} of {part.n:,} instances of a "
-                "chunk contain each. Lower max_size, raise min_count or max_sets, or max_memory, for larger chunks"
-            ) from None
-        here = Candidates(_table_of(itemsets), 1)
-        found = here if found is None else _joined_candidates(found, here)
+    with closing(chunks((scan,), ranges, rows=rows, ahead=0)) as stream:
+        for _, (part,) in stream:
+            least = max(1, -(-limits.min_count * part.n // n))
+            mining = [MiningTable(part.packed_attributes)]
+            try:
+                itemsets, _ = engine.mine(mining, least, max_size, limits.max_sets, setting.n_threads, None)
+            except TooManySets:
+                raise InputError(
+                    f"more than {limits.max_sets:,} attribute sets may be frequent: each is in {least} of {part.n:,} "
+                    "instances of a chunk. Lower max_size, raise min_count or max_sets, or raise max_memory, for "
+                    "larger chunks"
+                ) from None
+            here = Candidates(_table_of(itemsets), 1)
+            found = here if found is None else _joined_candidates(found, here)
     return found
 
 
@@ -156,7 +159,7 @@ def observed(
     train: Named, test: Named | None, *, min_size: int, max_size: int | None, min_count: int, setting: Setting
 ) -> AttributeSets:
     """The universe "observed" of tables, some of which are scans."""
-    name = "observed-" + digest(_fingerprint(train), _fingerprint(test), min_size, max_size, min_count)
+    name = _name("observed", [train] if test is None else [train, test], (min_size, max_size, min_count), setting)
     kept = _kept(name, train, setting)
     if kept is not None:
         return kept
@@ -197,9 +200,10 @@ def patterns_of_rows(
 ) -> Patterns | None:
     """Distinct rows of attributes; None if there is no row."""
     found: Patterns | None = None
-    for _, (part,) in chunks((scan,), ranges):
-        here = _patterns_of(part, setting)
-        found = here if found is None else _merged(found, here, setting.max_memory)
+    with closing(chunks((scan,), ranges)) as stream:
+        for _, (part,) in stream:
+            here = _patterns_of(part, setting)
+            found = here if found is None else _merged(found, here, setting.max_memory)
     return found
 
 
@@ -241,10 +245,18 @@ def _kept(name: str, table: Named, setting: Setting) -> AttributeSets | None:
     return None if setting.checkpoint is None else setting.checkpoint.sets(name, table.attribute_names)
 
 
-def _fingerprint(table: Named | None) -> object:
-    if isinstance(table, Scan):
-        return table.fingerprint
-    return digest(table.packed_attributes, table.packed_groups) if isinstance(table, Annotations) else None
+def _name(kind: str, tables: Sequence[Named], limits: object, setting: Setting) -> str:
+    """What a universe of these tables is kept under."""
+    if setting.checkpoint is None:
+        return ""
+    parts: list[object] = [limits]
+    for table in tables:
+        if isinstance(table, Scan):
+            parts.append(setting.checkpoint.check_known(table.fingerprint, repr(table.source)))
+        else:
+            assert isinstance(table, Annotations)
+            parts += [table.attribute_names, table.packed_attributes, table.packed_groups]
+    return f"{kind}-{digest(*parts)}"
 
 
 # ---- Sets as a table: one row per set, its columns ascending and then -1, rows by size and then by columns

@@ -293,7 +293,7 @@ class Stream:
         if isinstance(data, pyarrow.RecordBatch) or hasattr(data, "__arrow_c_stream__"):
             return cls(lambda: [data], name, data, rereadable=True)
         if callable(data):
-            return cls(data, "the batches", data, rereadable=True)
+            return cls(lambda: cls.of(data())._make(), "the batches", data, rereadable=True)
         if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
             return cls(lambda: data, "the batches", data, rereadable=True)
         if isinstance(data, Iterator):
