@@ -36,10 +36,10 @@ class Checkpoint:
         The folder cannot be made, or another run holds it.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, interval: float = INTERVAL) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         if not isinstance(folder, (str, os.PathLike)):
             raise InputError(f"checkpoint must be the path of a folder, not a {type(folder).__name__}")
-        self.folder, self._interval = os.fspath(folder), interval
+        self.folder = os.fspath(folder)
         self._last = time.monotonic()
         self._took = 0.0
         self._lock: IO[bytes] | None = None
@@ -73,9 +73,9 @@ class Checkpoint:
             return seed_of(rng)
         path = os.path.join(self.folder, "seed")
         if os.path.exists(path):
-            with open(path, encoding="ascii") as file:
-                text = file.read()
-            if not (text.isascii() and text.isdigit() and int(text) < 2**64):
+            with open(path, "rb") as file:
+                text = file.read(21)
+            if not (text.isdigit() and int(text) < 2**64):
                 raise InputError(f"{path} is damaged: expected a whole number below 2**64. Remove it, or give rng")
             return int(text)
         seed = seed_of(None)
@@ -116,7 +116,7 @@ class Checkpoint:
 
     def due(self) -> bool:
         """Whether it is time to save again."""
-        return time.monotonic() - self._last > max(self._interval, SHARE * self._took)
+        return time.monotonic() - self._last > max(INTERVAL, SHARE * self._took)
 
     def save_counts(self, name: str, counts: Counts) -> None:
         """Keep counts in place of those of that name."""
