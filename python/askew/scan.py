@@ -375,11 +375,15 @@ def chunks(
             'on_error="skip" needs tables that lie in the same files: rows skipped in one are those of another'
         )
     if rows is None:
-        columns = sum(len(one.attribute_names) + len(one.group_names) for one in every)
-        rows = max(512, min(CHUNK_ROWS, chunk_bytes * 8 // columns) // 512 * 512)
+        rows = chunk_rows(sum(len(one.attribute_names) + len(one.group_names) for one in every), chunk_bytes)
     stop = threading.Event()
     together = _together(every, len(scans), ranges, rows, stop)
     return _ahead(together, ahead, stop) if ahead else together
+
+
+def chunk_rows(n_columns: int, chunk_bytes: int) -> int:
+    """Rows whose bits take so many bytes at most: a multiple of 512, and no less."""
+    return max(512, min(CHUNK_ROWS, chunk_bytes * 8 // n_columns) // 512 * 512)
 
 
 def collected(scans: Sequence[Scan], most: int | None = None) -> tuple[Annotations, ...]:
