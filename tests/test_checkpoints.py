@@ -326,6 +326,27 @@ def test_what_cannot_be_a_checkpoint(data: Path, tmp_path: Path) -> None:
         count(Annotations([[1]], ["x"]), ["0"], checkpoint=tmp_path / "checkpoint")
 
 
+def test_what_was_skipped_is_tried_again(data: Path, tmp_path: Path) -> None:
+    chunk = pq.ParquetFile(data / "1.parquet").metadata.row_group(1).column(0)
+    with (data / "1.parquet").open("r+b") as file:
+        file.seek(chunk.dictionary_page_offset or chunk.data_page_offset)
+        file.write(b"\xff" * 20)
+
+    def counts(**options: Any) -> Counts:
+        truth, pred = scans(data, on_error="skip")
+        return count(truth, SETS, pred=pred, **HOW, **options)
+
+    with pytest.warns(AskewWarning, match="250 rows in 1 piece were skipped"):
+        expected = counts()
+    assert expected.rows == ((0, 1250), (1500, N))
+    for call in (4, 9):
+        with pytest.raises(Killed):
+            counts(checkpoint=tmp_path / "checkpoint", progress=until(call))
+    for _ in range(2):
+        with pytest.warns(AskewWarning, match="250 rows in 1 piece were skipped"):
+            assert counts(checkpoint=tmp_path / "checkpoint") == expected
+
+
 def test_a_join_of_files_is_known(data: Path, tmp_path: Path) -> None:
     order = np.random.default_rng(0).permutation(N)
     other = write(tmp_path / "other", TABLE.take(order))

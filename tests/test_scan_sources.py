@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,61 @@ def test_a_query_of_duckdb() -> None:
             )
 
 
+def test_two_queries_need_two_connections() -> None:
+    big = pa.concat_tables([TABLE.drop(["tags"])] * 100)
+    with duckdb.connect() as connection:
+        connection.register("big", big)
+        connection.execute("CREATE TABLE t AS SELECT * FROM big")
+        truth, other = (
+            Annotations.scan(cursor.sql("SELECT * FROM t"), attributes=["c"], groups=FLAGS)
+            for cursor in (connection.cursor(), connection.cursor())
+        )
+        counted = count(truth, ["c"], pred=other)
+        assert counted.prediction.co_set[0, 0] == counted.truth.co_set[0, 0] == 100 * sum(TABLE["c"].to_pylist())
+        same = Annotations.scan(connection.sql("SELECT * FROM t"), attributes=["c"], groups=FLAGS)
+        wrong = Annotations.scan(
+            connection.sql("SELECT error('no, ' || c) AS c, old FROM t"),
+            attributes=["c"],
+            groups="old",
+            group_names=["a"],
+        )
+        with pytest.raises(InputError, match=r"duckdb DuckDBPyRelation cannot be read: .*no, "):
+            count(wrong, ["c"])
+        assert count(same, ["c"]).n[0] == len(big)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.int64()),
+        pa.large_list(pa.large_string()),
+        pa.list_(pa.int32(), 2),
+        pa.list_view(pa.string()),
+        pa.list_(pa.dictionary(pa.int8(), pa.string())),
+    ],
+    ids=str,
+)
+def test_tags_of_every_type(kind: pa.DataType) -> None:
+    values = np.random.default_rng(0).integers(0, 20, (1700, 2)).tolist()
+    if "string" in str(kind):
+        values = [[str(value) for value in row] for row in values]
+    if "dictionary" in str(kind):
+        flat = pa.array([tag for row in values for tag in row]).dictionary_encode()
+        tags = pa.ListArray.from_arrays(np.arange(0, 3401, 2, dtype=np.int32), flat)
+    else:
+        tags = pa.array(values, kind)
+    table = pa.table({"tags": tags, "g": TABLE["g"]})
+    expected = Annotations.from_tags(table["tags"], table["g"])
+    for data in (table, pa.table(table).to_batches(max_chunksize=77)):
+        with small(batch_rows=100):
+            scanned = Annotations.scan(data, tags="tags", groups="g")
+            assert scanned.attribute_names == expected.attribute_names
+            assert integers(count(scanned, "singletons")) == integers(count(expected, "singletons"))
+            some = Annotations.scan(data, tags="tags", groups="g", attribute_names=["3", "1"], unknown="ignore")
+            chosen = Annotations.from_tags(table["tags"], table["g"], attribute_names=["3", "1"], unknown="ignore")
+            assert integers(count(some, ["1"])) == integers(count(chosen, ["1"]))
+
+
 ONCE = {
     "reader": lambda: TABLE.to_reader(max_chunksize=100),
     "generator": lambda: (batch for batch in TABLE.to_batches(max_chunksize=100)),
@@ -215,6 +271,21 @@ def test_what_can_be_read_once_is_counted_once(once: str) -> None:
         count(truth, ["c"])
     with pytest.raises(InputError, match="can be read only once: declare group_names"):
         _ = Annotations.scan(ONCE[once](), attributes=ATTRIBUTES, groups="g").group_names
+
+
+@pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning", "ignore:.*too few:askew.AskewWarning")
+@pytest.mark.parametrize("kept", [True, False])
+def test_predictions_that_take_over_the_groups(kept: bool) -> None:
+    how = {"n_resamples": 20, "rng": 1, "max_size": 2}
+    memory = Annotations.from_tags(TABLE["tags"], TABLE["g"])
+    guess = Annotations.from_dataframe(TABLE, attributes=PREDICTED, groups=memory, like=memory)
+    expected = askew.audit(memory, memory, guess, **how)
+    truth = Annotations.scan(TABLE, tags="tags", groups="g")
+    pred = Annotations.scan([TABLE], attributes=PREDICTED, groups=truth, like=truth)
+    with nullcontext() if kept else small():
+        assert askew.audit(truth, truth, pred, **how).to_dict(cells=True) == expected.to_dict(cells=True)
+    with pytest.raises(InputError, match="a plan is made of tables in memory"):
+        askew.plan(truth, ["u"])
 
 
 def test_an_audit_reads_once_what_fits_the_memory() -> None:

@@ -376,9 +376,10 @@ class Annotations(Named):
         data : path, list of paths, or whatever gives Arrow batches
             Files, folders (with those below them; ``key=value`` in a path is a column) and globs: Parquet, Arrow IPC or
             CSV, told apart by the extension; a ``pyarrow.dataset.Dataset``; a pyarrow, polars or pandas table; a DuckDB
-            relation or polars LazyFrame, which must give its rows in the same order each time; a list of record
-            batches; a function without arguments that returns such batches, table or query; or an iterator or
-            ``RecordBatchReader``, which can be read only once: enough for counting given sets, not for finding them.
+            relation or polars LazyFrame, which must give its rows in the same order each time (relations that are
+            counted together need a connection each, as from ``cursor()``); a list of record batches; a function without
+            arguments that returns such batches, table or query; or an iterator or ``RecordBatchReader``, which can be
+            read only once: enough for counting given sets, not for finding them.
         attributes : list of column names
             Columns of 0 and 1. Default, where there are no `tags`: `like`'s attributes.
         tags : column name

@@ -116,9 +116,7 @@ def plan(
     """
     check_annotations(annotations=annotations, **({} if pred is None else {"pred": pred}))
     if not isinstance(annotations, Annotations) or not isinstance(pred, (Annotations, type(None))):
-        raise InputError(
-            "plan() looks for distinct rows in memory; a scan is counted with weights='poisson' in any case"
-        )
+        raise InputError("a plan is made of tables in memory: scan.collect() brings one there")
     if not isinstance(sets, AttributeSets):
         sets = AttributeSets(sets, annotations.attribute_names)
     check_resampling(n_resamples, "poisson")

@@ -314,6 +314,8 @@ def scan(
     if declared_groups is None and not isinstance(groups, str):
         declared_groups = groups.group_names if isinstance(groups, Scan) else interop.as_names(groups, "groups")
     columns = None if tags is not None else list(_columns_named(attributes, declared))
+    if columns == []:
+        raise InputError("attributes: no column was named")
     if declared is None and columns is not None:
         declared = interop.as_names(columns, "attributes")
     made = Scan(

@@ -263,8 +263,11 @@ class Stream:
 
     identity = ""
 
-    def __init__(self, make: Callable[[], Iterable[Any]], name: str, origin: object, *, rereadable: bool) -> None:
+    def __init__(
+        self, make: Callable[[], Iterable[Any]], name: str, origin: object, *, rereadable: bool, own: bool = False
+    ) -> None:
         self._make, self._name, self._origin, self.rereadable = make, name, origin, rereadable
+        self._own = own  # the user's code gives the batches, and its errors are the user's
         self._n_rows: int | None = None
         self._spent = False
 
@@ -293,11 +296,11 @@ class Stream:
         if isinstance(data, pyarrow.RecordBatch) or hasattr(data, "__arrow_c_stream__"):
             return cls(lambda: [data], name, data, rereadable=True)
         if callable(data):
-            return cls(lambda: cls.of(data())._make(), "the batches", data, rereadable=True)
+            return cls(lambda: cls.of(data())._make(), "the batches", data, rereadable=True, own=True)
         if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-            return cls(lambda: data, "the batches", data, rereadable=True)
+            return cls(lambda: data, "the batches", data, rereadable=True, own=True)
         if isinstance(data, Iterator):
-            return cls(lambda: data, "the batches", data, rereadable=False)
+            return cls(lambda: data, "the batches", data, rereadable=False, own=True)
         raise InputError(
             f"{show(data)} cannot be scanned: expected a path, a folder, a glob, a pyarrow data set, a table or query, "
             "or an iterator of record batches"
@@ -346,7 +349,11 @@ class Stream:
                     chosen = batch.select(names) if names else batch
                     for begin in range(0, len(batch), rows):
                         yield chosen.slice(begin, rows)
-        except pyarrow.ArrowException as error:
+        except InputError:
+            raise
+        except Exception as error:  # of pyarrow, or of the library whose table or query this is
+            if self._own and not isinstance(error, pyarrow.ArrowException):
+                raise
             raise InputError(f"{self._name} cannot be read: {error}") from error
 
 
