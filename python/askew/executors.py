@@ -30,6 +30,9 @@ class Executor(Protocol):
     ) -> T | None:
         """What ``work(ranges, told, save)`` gives on all rows but those that are done, in one go or in parts that are
         combined, which `combine` must do in any order. None if no row was left.
+
+        Some send both elsewhere: so they can be pickled, and depend on nothing but their arguments. There, `work`
+        is told by ``n_threads=`` how many threads it may take.
         """
         ...
 

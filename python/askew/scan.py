@@ -154,7 +154,29 @@ class Scan(Named):
 
     def has_groups_of(self, other: Scan) -> bool:
         """Whether the groups are those of another scan, by declaration."""
-        return self._groups is other or (self.source == other.source and self._groups == other._groups)
+        return self._groups == other or (self.source == other.source and self._groups == other._groups)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another scan reads the same in the same way, wherever the work on it is done."""
+        if not isinstance(other, Scan):
+            return NotImplemented
+        return self.source == other.source and self._declared == other._declared
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    @property
+    def _declared(self) -> tuple[object, ...]:
+        how = self._columns, self._tags, self._groups, self._unknown, self._ids, self._on_error
+        return *how, self._attribute_names, self._group_names
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is read, and how; not who works on it."""
+        return {name: value for name, value in vars(self).items() if name != "executor"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.executor = HERE
 
     def __len__(self) -> int:
         return self.n
@@ -370,7 +392,7 @@ def chunks(
     """
     every = list(scans)
     for one in scans:
-        if isinstance(one._groups, Scan) and not any(one._groups is other for other in every):
+        if isinstance(one._groups, Scan) and one._groups not in every:
             every.append(one._groups)
     if len(by_source(every)) > 1 and any(one.skips for one in every):
         raise InputError(
@@ -446,11 +468,7 @@ def _together(
         found = [None if piece is None else (piece.first_row, piece.n) for piece in pieces]
         if len(set(found)) > 1:
             sizes = [ends if piece is None else piece.first_row + piece.n for piece in pieces]
-            shorter, longer = int(np.argmin(sizes)), int(np.argmax(sizes))
-            raise InputError(
-                f"{every[lots[shorter][0]].source!r} has {sizes[shorter]:,} instances, "
-                f"{every[lots[longer][0]].source!r} more; expected the same ones in both"
-            )
+            raise _sizes_differ([every[lot[0]].source for lot in lots], sizes)
         packed: dict[int, _Part] = {}
         for lot, piece in zip(lots, pieces, strict=True):
             assert piece is not None
@@ -460,11 +478,28 @@ def _together(
         ends = first + n
         tables = []
         for number, one in enumerate(every[:n_wanted]):
-            base = next((i for i, other in enumerate(every) if one._groups is other), number)
+            base = next((i for i, other in enumerate(every) if one._groups == other), number)
             attributes, (groups, ids) = packed[number].attributes, (packed[base].groups, packed[number].ids)
             assert groups is not None
             tables.append(Annotations._trusted(attributes, groups, ids))
         yield Chunk(first, tuple(tables))
+
+
+def check_same_sizes(scans: Sequence[Scan]) -> None:
+    """Raise `InputError` where it is known that scans have different numbers of instances."""
+    sources = [one.source for scan in scans for one in (scan, scan._groups) if isinstance(one, Scan)]
+    sizes = [[piece.n_rows for piece in source.pieces()] for source in sources]
+    known = [(source, sum(filter(None, n))) for source, n in zip(sources, sizes, strict=True) if None not in n]
+    if len({n for _, n in known}) > 1:
+        raise _sizes_differ([source for source, _ in known], [n for _, n in known])
+
+
+def _sizes_differ(sources: Sequence[Source], sizes: Sequence[int]) -> InputError:
+    shorter, longer = int(np.argmin(sizes)), int(np.argmax(sizes))
+    return InputError(
+        f"{sources[shorter]!r} has {sizes[shorter]:,} instances, {sources[longer]!r} more; "
+        "expected the same ones in both"
+    )
 
 
 def _check_order(scans: Sequence[Scan], packed: dict[int, _Part], first_row: int) -> None:

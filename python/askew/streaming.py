@@ -118,8 +118,8 @@ class ScanPlan(TablePlan):
             (replicates.start, replicates.stop),
             sample,
             engine.name,
-            n_threads,
             stream_bytes(self._max_memory) // 4,
+            n_threads=n_threads,
         )
         name = f"{self.table}-{self._digest(sets, resampling, replicates, sample)}"
         before = None if self._checkpoint is None else self._checkpoint.counts(name, sets, resampling)
@@ -224,11 +224,12 @@ def count_rows(
     replicates: tuple[int, int],
     sample: bool,
     backend: str,
-    n_threads: int,
     chunk_bytes: int,
     ranges: Ranges | None = None,
     told: Told | None = None,
     save: Save[Counts] | None = None,
+    *,
+    n_threads: int,
 ) -> Counts | None:
     """Counts of some rows of scans of the same instances, which may be seen as one table; None if there is no row."""
     engine = choose(backend)

@@ -116,7 +116,8 @@ def _candidates(table: Named, limits: Limits, setting: Setting) -> Candidates:
         assert isinstance(table, Annotations)
         sets, _ = mine([table], limits, choose(setting.backend), setting.n_threads)
         return Candidates(_table_of(sets.itemsets), 1)
-    work = partial(mine_rows, table, table.n, limits, setting._replace(checkpoint=None))
+    setting = setting._replace(checkpoint=None)
+    work = partial(mine_rows, table, table.n, limits, setting, n_threads=setting.n_threads)
     found = table.executor.reduce(work, _joined_candidates, (table,), (), None, None)
     if found is None:
         raise InputError(f"{table.source!r} has no instances")
@@ -131,6 +132,8 @@ def mine_rows(
     ranges: Ranges | None = None,
     told: Told | None = None,
     save: Save[Candidates] | None = None,
+    *,
+    n_threads: int,
 ) -> Candidates | None:
     """Sets that are frequent, in proportion, in some chunk of these rows; None if there is no row."""
     engine = choose(setting.backend)
@@ -143,7 +146,7 @@ def mine_rows(
             least = max(1, -(-limits.min_count * part.n // n))
             mining = [MiningTable(part.packed_attributes)]
             try:
-                itemsets, _ = engine.mine(mining, least, max_size, limits.max_sets, setting.n_threads, None)
+                itemsets, _ = engine.mine(mining, least, max_size, limits.max_sets, n_threads, None)
             except TooManySets:
                 raise InputError(
                     f"more than {limits.max_sets:,} attribute sets may be frequent: each is in {least} of {part.n:,} "
@@ -164,13 +167,13 @@ def observed(
     if kept is not None:
         return kept
     if isinstance(train, Scan):
-        work = partial(patterns_of_rows, train, setting._replace(checkpoint=None))
+        work = partial(patterns_of_rows, train, setting._replace(checkpoint=None), n_threads=setting.n_threads)
         found = train.executor.reduce(work, partial(_merged, max_memory=setting.max_memory), (train,), (), None, None)
         if found is None:
             raise InputError(f"{train.source!r} has no instances")
     else:
         assert isinstance(train, Annotations)
-        found = _patterns_of(train, setting)
+        found = _patterns_of(train, setting.backend, setting.n_threads)
     bits = np.unpackbits(found.rows, axis=1, count=len(train.attribute_names)).view(bool)
     sets = observed_of(bits[found.multiplicities >= min_count], train.attribute_names, min_size, max_size, min_count)
     if test is not None:
@@ -197,19 +200,20 @@ def patterns_of_rows(
     ranges: Ranges | None = None,
     told: Told | None = None,
     save: Save[Patterns] | None = None,
+    *,
+    n_threads: int,
 ) -> Patterns | None:
     """Distinct rows of attributes; None if there is no row."""
     found: Patterns | None = None
     with closing(chunks((scan,), ranges)) as stream:
         for _, (part,) in stream:
-            here = _patterns_of(part, setting)
+            here = _patterns_of(part, setting.backend, n_threads)
             found = here if found is None else _merged(found, here, setting.max_memory)
     return found
 
 
-def _patterns_of(annotations: Annotations, setting: Setting) -> Patterns:
-    engine = choose(setting.backend)
-    first, multiplicities = engine.patterns(annotations.packed_attributes, annotations.n, setting.n_threads)
+def _patterns_of(annotations: Annotations, backend: str, n_threads: int) -> Patterns:
+    first, multiplicities = choose(backend).patterns(annotations.packed_attributes, annotations.n, n_threads)
     rows = np.packbits(rows_of(annotations.packed_attributes, first), axis=1)
     order = np.argsort(_as_keys(rows))
     return Patterns(rows[order], multiplicities[order])

@@ -205,8 +205,11 @@ class Files:
         return self._sizes
 
     def _size(self, number: int, piece: Piece) -> int | None:
-        if piece.n_rows is not None:
-            return piece.n_rows
+        return self.count(number) if piece.n_rows is None else piece.n_rows
+
+    def count(self, number: int) -> int | None:
+        """Rows of a piece, which is read to find out; None if it cannot be."""
+        self.pieces()
         assert self._pieces is not None
         dataset = load("pyarrow.dataset", "reading files")
         try:
@@ -229,6 +232,15 @@ class Files:
         for name, value in keys.items():
             schema = schema.append(pyarrow.field(name, pyarrow.scalar(value).type))
         return fragment if row_groups is None else fragment.subset(row_group_ids=row_groups), schema
+
+    def announce(self, sizes: Sequence[int | None]) -> None:
+        """Take the rows of each piece as known: they were counted elsewhere. None: they could not be."""
+        pieces = self.pieces()
+        assert self._pieces is not None
+        self._pieces = [
+            (number, row_groups, first, piece.n_rows if size is None else size)
+            for (number, row_groups, first, _), piece, size in zip(self._pieces, pieces, sizes, strict=True)
+        ]
 
     def check_unchanged(self, piece: int) -> None:
         assert self._pieces is not None
