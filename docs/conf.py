@@ -33,6 +33,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+autodoc_mock_imports = ["dask", "distributed"]  # askew.dask is described without them
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types and shapes
 numpydoc_show_class_members = False  # the class template lists them

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -28,6 +32,14 @@ def test_known_amplification_is_within_the_interval(capsys: pytest.CaptureFixtur
     assert low < value < high
 
 
+@pytest.mark.skipif(find_spec("pyspark") is None or which("java") is None, reason="pyspark or Java is not here")
+def test_counts_of_spark_are_those_of_one_machine() -> None:
+    command = [sys.executable, str(EXAMPLES / "on_spark.py")]  # Spark's Java goes with the process
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert min(map(int, re.findall(r"(\d+) and (\d+) partitions", text)[0])) > 1
+    assert "as on one machine: True" in text
+
+
 def test_every_example_is_run() -> None:
-    tested = set(re.findall(r"output\(\"(\w+\.py)\"", Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r"\"(\w+\.py)\"", Path(__file__).read_text(encoding="utf-8")))
     assert tested == {path.name for path in EXAMPLES.glob("*.py")}
