@@ -294,6 +294,27 @@ def test_a_bca_interval_that_is_not_there_is_told_of() -> None:
     assert np.isnan(ours.confidence_interval).all()
 
 
+@pytest.mark.filterwarnings("default::askew.AskewWarning")
+def test_a_bca_end_among_the_outermost_replicates_is_told_of() -> None:
+    """Nearly all replicates of a metric of |Δ| are above the value: the lower end is far out, the upper is not used."""
+    tables = askew.datasets.make_annotations(300, n_attributes=8, amplification=0.1, error_rate=0.5, rng=3)[:3]
+    call = {"sets": "singletons", "n_resamples": 400, "rng": 1, "method": "BCa"}
+    with pytest.warns(askew.AskewWarning, match="an end of the BCa interval"):
+        askew.multi_directional(*tables, **call)
+
+
+@pytest.mark.filterwarnings("default::askew.AskewWarning")
+def test_a_statistic_of_your_own_without_a_bca_interval() -> None:
+    share = A_TRAIN[:, 0].mean()
+
+    def distance(counts: Any) -> Floats:
+        return np.abs(counts.train.truth.co_set[:, 0] / counts.train.n - share)
+
+    with pytest.warns(askew.AskewWarning, match="distance: there is no BCa interval") as caught:
+        askew.bootstrap(distance, TRAIN, n_resamples=20, rng=0, method="BCa")
+    assert caught[0].filename == __file__
+
+
 def test_with_interval() -> None:
     ours = estimate("mals", n_resamples=B)
     basic = ours.with_interval("basic", confidence_level=0.8)

@@ -25,6 +25,16 @@ def test_audit(audited: askew.Audit) -> None:
     matplotlib.pyplot.close()
 
 
+def test_a_one_sided_interval_runs_out_of_the_picture() -> None:
+    audited = askew.audit(*askew.datasets.load_compas("sex"), n_resamples=200, rng=0, alternative="greater")
+    ax = audited.plot()
+    ends = np.array([segment[:, 0] for segment in ax.collections[0].get_segments()])
+    assert np.isfinite(ends).all()
+    assert (ends[:, 1] > max(estimate.value for estimate in audited.values())).all()
+    assert ends[0, 0] == audited["BA_MALS"].confidence_interval.low
+    matplotlib.pyplot.close()
+
+
 def test_cells_with_the_largest_delta_come_first(audited: askew.Audit) -> None:
     figure, ax = matplotlib.pyplot.subplots()
     assert audited["Multi_G->M"].plot(ax, top=3) is ax

@@ -12,7 +12,7 @@ from askew import metrics
 from askew.annotations import Named, check_annotations
 from askew.checks import check_choice
 from askew.errors import InputError
-from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate
+from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate, warn_of_intervals
 from askew.intervals import confidence_interval
 from askew.options import Options, options_of, takes_options
 from askew.results import Audit, Estimate
@@ -401,7 +401,9 @@ def bootstrap(
     work = Pass.of(train, test, pred, chosen)
     value, replicates, jackknife = bootstrap_values(statistic, work, sets)
     name = getattr(statistic, "__name__", "statistic")
-    return Estimate(name, value[()], work.run(), replicates, jackknife=jackknife)
+    estimate = Estimate(name, value[()], work.run(), replicates, jackknife=jackknife)
+    warn_of_intervals({name: estimate}, stacklevel=3)
+    return estimate
 
 
 def every_metric(chosen: Options, train: Named, test: Named) -> list[Metric]:

@@ -34,7 +34,7 @@ from askew.engine.choice import BACKENDS
 from askew.errors import AskewError, AskewWarning, InputError
 from askew.interop import align_by_id, read_table
 from askew.interop.names import listed
-from askew.intervals import METHODS
+from askew.intervals import ALTERNATIVES, METHODS
 from askew.options import Options
 from askew.results import Audit
 from askew.tables import Table
@@ -586,6 +586,13 @@ def _add_audit(commands: Any) -> None:
     _add_bootstrap(intervals)
     _add_option(intervals, "--confidence-level", "confidence_level", "between 0 and 1", type=float, metavar="LEVEL")
     _add_option(intervals, "--method", "method", "kind of interval", choices=METHODS)
+    _add_option(
+        intervals,
+        "--alternative",
+        "alternative",
+        "less and greater: without a lower, an upper end",
+        choices=ALTERNATIVES,
+    )
     intervals.add_argument(
         "--resample",
         choices=("train", "test", "both"),

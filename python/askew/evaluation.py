@@ -24,7 +24,7 @@ from askew.conventions import Convention
 from askew.counting import KERNEL_BYTES, CountingPlan, TablePlan, stream_bytes
 from askew.counts import Counts, Resampling, View
 from askew.errors import AskewWarning, InputError
-from askew.intervals import ConfidenceInterval, Jackknife, confidence_interval, tail_of
+from askew.intervals import ConfidenceInterval, Jackknife, bca_probabilities, confidence_interval, tail_of
 from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
 from askew.metrics import Difference, Totals
 from askew.models import ModelSpread, mean_over_models, mixed, shares
@@ -361,7 +361,7 @@ def evaluate(
     for work in passes:
         work.warn_of_skipped()
     if together:
-        _warn_of_values(options, estimates[0])
+        warn_of_intervals(estimates[0], stacklevel=5)
     _warn(options, list(all_sums[0].values()))
     return estimates
 
@@ -571,28 +571,37 @@ def _repeated(counts: Counts, n_rows: int) -> Counts:
     return Counts(counts.sets, counts.group_names, counts.resampling, counts.rows, arrays)
 
 
-def _warn_of_values(options: Options, estimates: dict[str, Estimate]) -> None:
+def warn_of_intervals(estimates: Mapping[str, Estimate], stacklevel: int) -> None:
     """Say when an interval says little of its value."""
 
     def warn(text: str) -> None:
-        warnings.warn(text, AskewWarning, stacklevel=6)
+        warnings.warn(text, AskewWarning, stacklevel=stacklevel + 1)
 
     for name, estimate in estimates.items():
-        low, high = estimate.confidence_interval
+        run, (low, high) = estimate.run, estimate.confidence_interval
         if estimate.absolute and (estimate.value < low or estimate.value > high):
             warn(
-                f"{name}: the value lies outside its {options.method} interval, for sampling noise adds "
+                f"{name}: the value lies outside its {run.method} interval, for sampling noise adds "
                 "to |Δ|, and the bootstrap adds it again. Compare noise_floor and debiased"
             )
-        if (
-            options.method == "BCa"
-            and options.n_resamples
-            and not np.isnan(estimate.value)
-            and np.isnan([low, high]).any()
-        ):
+        if run.method != "BCa" or not run.n_resamples:
+            continue
+        if np.isnan(np.add(low, high) * ~np.isnan(estimate.value)).any():
             warn(
                 f"{name}: there is no BCa interval, for every replicate is on one side of the value. "
                 'Take method="basic", or "percentile"'
+            )
+            continue
+        replicates = np.moveaxis(estimate.bootstrap_distribution, -1, 0)
+        tail = tail_of(run.confidence_level, run.alternative)
+        value = np.asarray(estimate.value, dtype=np.float64)
+        first, last = bca_probabilities(value, replicates, estimate.jackknife.acceleration, tail)
+        left = {"two-sided": np.fmin(first, 1 - last), "less": 1 - last, "greater": first}[run.alternative]
+        outermost = float(np.fmin.reduce(np.ravel(left), initial=1.0))
+        if outermost * run.n_resamples < 1 and tail * run.n_resamples >= 1:
+            warn(
+                f"{name}: an end of the BCa interval is the quantile at {outermost:.2g} from the outermost of "
+                f'{run.n_resamples:,} replicates, which is one of them: take more replicates, or method="basic"'
             )
 
 

@@ -57,6 +57,9 @@ def _intervals(ax: Any, labels: list[str], values: Floats, low: Floats, high: Fl
     rows = np.arange(len(labels))
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 1 + 0.32 * len(labels)), layout="constrained")
+    finite = np.concatenate([ends[np.isfinite(ends)] for ends in (values, low, high, np.zeros(1))])
+    margin = 0.1 * float(np.ptp(finite))  # to which the bar of a one-sided interval reaches
+    low, high = np.maximum(low, finite.min() - margin), np.minimum(high, finite.max() + margin)
     ax.hlines(rows, low, high, color="C0", linewidth=2)
     ax.plot(values, rows, "o", color="C0")
     ax.axvline(0, color="0.6", linewidth=1, zorder=0)

@@ -48,6 +48,11 @@ class Run:
     predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
     n_models: int = 1
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are replicates, or a method that needs none."""
+        return self.n_resamples > 0 or self.method == "delta"
+
 
 @dataclass(frozen=True)
 class CellValues:
@@ -338,13 +343,13 @@ class Estimate:
         if np.ndim(self.value):
             return f"Estimate({self.name}: array of shape {np.shape(self.value)}, {self.run.n_resamples:,} replicates)"
         lines = [f"{self.name} = {_number(self.value)}"]
-        if self.run.n_resamples:
+        if self.run.has_intervals:
             low, high = self.confidence_interval
-            level = f"{100 * self.run.confidence_level:.6g} %"
             lines[0] += f"  [{_number(low)}, {_number(high)}]"
-            lines.append(
-                f"  {level} {self.run.method} interval of {self.run.n_resamples:,} replicates, seed {self.run.seed}"
-            )
+            source = f" of {self.run.n_resamples:,} replicates, seed {self.run.seed}" if self.run.n_resamples else ""
+            lines.append(f"  {100 * self.run.confidence_level:.6g} % {self.run.method} interval{source}")
+        if not math.isnan(self.p_value):
+            lines.append(f"  no amplification: p = {self.p_value:.4g}")
         if self.absolute and self.run.n_resamples:
             lines.append(
                 f"  from sampling noise alone: {_number(self.noise_floor)}; debiased value: {_number(self.debiased)}"
@@ -436,12 +441,12 @@ class Audit(Mapping[str, Estimate]):
             )
         if run.n_models > 1:
             lines.append(f"means over {run.n_models} models; replicates draw as many of them, with replacement")
+        level, tables = f"{100 * run.confidence_level:.6g} %", " and ".join(run.resample)
+        if run.method == "delta":
+            lines.append(f"{level} normal intervals by the infinitesimal jackknife over {tables}")
         if run.n_resamples:
-            lines.append(
-                f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} "
-                f"replicates of {' and '.join(run.resample)}, "
-                f"seed {run.seed}"
-            )
+            intervals = "" if run.method == "delta" else f"{level} {run.method} intervals from "
+            lines.append(f"{intervals}{run.n_resamples:,} {run.weights} replicates of {tables}, seed {run.seed}")
             if any(e.absolute for e in self.estimates.values()):
                 lines.append(
                     "sampling noise raises the |Δ| metrics (Multi_…): compare them with noise_floor, and see debiased"
