@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -188,6 +188,31 @@ def influence(sample: Difference, members: Difference) -> Floats:
     return np.where(enters, terms[0] - terms[1], 0.0)
 
 
+Derivatives: TypeAlias = "tuple[Floats, Floats]"
+
+
+def derivatives(ratio: Ratio, gradients: Floats) -> Derivatives:
+    """Derivatives of Σ gradient a/b over cells with respect to the counts a and b, in the shapes of these.
+
+    `gradients` have one row for each sum, shape (R, |M|, |G|).
+    """
+    of_a = gradients / np.where(ratio.denominator > 0, ratio.denominator, 1)
+    of_b = -of_a * np.nan_to_num(ratio.value)
+    axes = tuple(axis for axis in (1, 2) if ratio.denominator.shape[axis] == 1)
+    return of_a, of_b.sum(axis=axes, keepdims=True)
+
+
+def influences(members: Difference, terms: tuple[Derivatives, Derivatives], n: int) -> Floats:
+    """Influence on R sums over cells of an instance of each of n distinct rows, shape (n, R)."""
+    total = np.zeros((n, len(terms[0][0])))
+    for ratio, of_counts in zip((members.predicted, members.baseline), terms, strict=True):
+        for counts, derivative in zip(ratio, of_counts, strict=True):
+            if counts.any():  # else it is of the other table
+                flat = counts.reshape(len(counts), -1).astype(np.float64)
+                total += flat @ derivative.reshape(len(derivative), -1).T
+    return total
+
+
 def slopes(difference: Difference, cells: metrics.Cells) -> Floats:
     """Derivative of what each cell contributes with respect to its Δ: its sign, or that of Δ in metrics of |Δ|."""
     if difference.sign is not None:
@@ -208,12 +233,14 @@ def jackknives(
         step = rows_at_a_time(work, min(len(sets), _TILE))
         for start in range(0, len(sets), _TILE):
             tile = slice(start, min(start + _TILE, len(sets)))
-            for name, part, sample, left, members in without_one(work, sets[tile], rows, step):
+            for metric in these:
+                sums[metric.name].begin(tile, work.count(sets[tile], range(0), None))
+            for name, part, _, left, members in without_one(work, sets[tile], rows, step):
                 for metric in these:
                     if with_acceleration:
-                        sums[metric.name].add_left_out(name, part, tile, sample, left)
+                        sums[metric.name].add_left_out(name, part, left)
                     if with_errors:
-                        sums[metric.name].add_members(name, part, tile, sample, members)
+                        sums[metric.name].add_members(name, part, members)
     return {name: total.result(with_acceleration, with_errors) for name, total in sums.items()}
 
 
@@ -234,35 +261,67 @@ class _Sums:
         self.squares = np.zeros(shape)
         self.delta = np.full(shape, np.nan)
         self.influences = {name: np.zeros((len(rows.multiplicities), 3)) for name, rows in self.rows.items()}
+        # whether the two terms of Δ are proportions in two tables: then little happens to a cell
+        overlap = not all(plan.layout.partition for plan in self.work.plans.values())
+        self.separate = not overlap if self.metric.family == "mals" else self.metric.baseline == "train"
+
+    def begin(self, tile: slice, sample: Tables) -> None:
+        """Go on to other sets, with their counts in the sample."""
+        self.tile, self.sample = tile, self._difference(sample)
+        self.cells = metrics.cells(self.sample)
+        self.delta[tile] = self.cells.delta[0]
+        enters = self.cells.indicator & ~np.isnan(self.cells.delta)
+        columns = [slopes(self.sample, self.cells), np.nan_to_num(self.cells.delta), np.ones_like(self.cells.delta)]
+        gradients = np.where(enters, np.concatenate(columns), 0.0)
+        self.derivatives = derivatives(self.sample.predicted, gradients), derivatives(self.sample.baseline, -gradients)
+        if self.separate:
+            for name in self.rows:
+                self._add_separate(name, enters[0])
+
+    def _add_separate(self, name: str, enters: npt.NDArray[np.bool_]) -> None:
+        """What leaving out an instance does to cells of two proportions a/b, that of this table among them: it is one
+        of the a, of the b − a or of the rest, and all of each do the same.
+        """
+        ratio = self.sample.predicted if name == "test" else self.sample.baseline
+        a, b = np.broadcast_arrays(ratio.numerator[0], ratio.denominator[0])
+        changed = Ratio(np.stack([a - 1, a, a]), np.stack([b - 1, b - 1, b]))
+        instances = np.stack([a, b - a, self.work.plans[name].annotations.n - b])
+        left = self.sample._replace(predicted=changed) if name == "test" else self.sample._replace(baseline=changed)
+        step = metrics.cells(left._replace(sign=None)).delta - self.cells.delta
+        defined = np.isfinite(step)
+        step[~defined] = 0.0
+        for exponent in range(4):
+            self.powers[name][exponent, self.tile] += (instances * defined * step**exponent).sum(axis=0)
+        p = np.nan_to_num(ratio.value[0])
+        self.squares[self.tile] += np.where(enters, p * (1 - p) / np.maximum(b, 1), 0.0)
 
     def _difference(self, tables: Tables) -> Difference:
         return self.metric.of(tables, slice(None), self.work.options.chosen_convention)
 
-    def add_left_out(self, name: str, part: slice, tile: slice, sample: Tables, left: Tables) -> None:
+    def add_left_out(self, name: str, part: slice, left: Tables) -> None:
         n, options = part.stop - part.start, self.work.options
         summary = options.engine.summarize(self._difference(left), n, options.chosen_threads)
         new = self.metric.complete(summary.totals, summary.spread.size, options.chosen_convention)
         known = self.totals.get((name, part.start))
         self.totals[name, part.start] = new if known is None else metrics.merge(known, new)
-        step = summary.delta - metrics.cells(self._difference(sample)).delta
+        if self.separate:
+            return
+        step = summary.delta - self.cells.delta
         defined = ~np.isnan(step)
         step[~defined] = 0.0
         c = self.rows[name].multiplicities[part].astype(np.float64)
         power = defined.astype(np.float64)
         for exponent in range(4):
-            self.powers[name][exponent, tile] += np.tensordot(c, power, 1)
+            self.powers[name][exponent, self.tile] += np.tensordot(c, power, 1)
             power = step.copy() if exponent == 0 else np.multiply(power, step, out=power)
 
-    def add_members(self, name: str, part: slice, tile: slice, sample: Tables, members: Tables) -> None:
-        difference = self._difference(sample)
-        cells = metrics.cells(difference)
-        self.delta[tile] = cells.delta[0]
-        of_delta = influence(difference, self._difference(members))
-        of_delta = np.broadcast_to(of_delta, (part.stop - part.start, *of_delta.shape[1:]))
-        gradients = np.stack([slopes(difference, cells), np.nan_to_num(cells.delta), np.ones_like(cells.delta)])
-        self.influences[name][part] += of_delta.reshape(len(of_delta), -1) @ gradients.reshape(3, -1).T
-        c = self.rows[name].multiplicities[part].astype(np.float64)
-        self.squares[tile] += np.tensordot(c, of_delta**2, 1)
+    def add_members(self, name: str, part: slice, members: Tables) -> None:
+        own = self._difference(members)
+        self.influences[name][part] += influences(own, self.derivatives, part.stop - part.start)
+        if not self.separate:
+            c = self.rows[name].multiplicities[part].astype(np.float64)
+            of_delta = influence(self.sample, own)
+            self.squares[self.tile] += np.tensordot(c, np.broadcast_to(of_delta**2, (len(c), *of_delta.shape[1:])), 1)
 
     def result(self, with_acceleration: bool, with_errors: bool) -> MetricJackknife:
         none = np.full_like(self.delta, np.nan)
@@ -340,7 +399,7 @@ def replicate_errors(chosen: Sequence[Metric], work: Pass) -> dict[str, Floats]:
             f"distinct rows in {options.n_resamples:,} replicates, about {needed / 2**20:,.0f} MiB, more than "
             f'max_memory ({options.max_memory / 2**20:,.0f} MiB): raise it, or take "BCa"'
         )
-    influences = {
+    influenced = {
         (metric.name, name): np.zeros((len(each.multiplicities), n_rows))
         for metric in chosen
         for name, each in rows.items()
@@ -354,31 +413,19 @@ def replicate_errors(chosen: Sequence[Metric], work: Pass) -> dict[str, Floats]:
                 enters = cells.indicator & ~np.isnan(cells.delta)
                 n_defined[metric.name] += (~np.isnan(cells.delta)).sum(axis=(1, 2))
                 gradient = np.where(enters, slopes(difference, cells), 0.0)
-                terms = _derivatives(difference.predicted, gradient), _derivatives(difference.baseline, -gradient)
+                terms = derivatives(difference.predicted, gradient), derivatives(difference.baseline, -gradient)
                 step = rows_at_a_time(work, tile.stop - tile.start)
                 for name, part, _, _, members in without_one(work, sets[tile], rows, step):
                     own = metric.of(members, slice(None), options.chosen_convention)
-                    for ratio, derivatives in zip((own.predicted, own.baseline), terms, strict=True):
-                        for counts, derivative in zip(ratio, derivatives, strict=True):
-                            if len(counts) == part.stop - part.start:  # else it is of the other table
-                                flat = counts.reshape(len(counts), -1).astype(np.float64)
-                                influences[metric.name, name][part] += flat @ derivative.reshape(len(derivative), -1).T
+                    influenced[metric.name, name][part] += influences(own, terms, part.stop - part.start)
     errors = {}
     squares = {metric.name: np.zeros(n_rows) for metric in chosen}
     for name, each in rows.items():
         weights = np.concatenate([each.multiplicities[:, None], each.weights(work, name)], axis=1)
         for metric in chosen:
-            squares[metric.name] += np.einsum("jr,jr,jr->r", weights, *[influences[metric.name, name]] * 2)
+            squares[metric.name] += np.einsum("jr,jr,jr->r", weights, *[influenced[metric.name, name]] * 2)
     for metric in chosen:
         n_terms = len(metric.sets) if metric.family == "mals" else n_defined[metric.name]
         with np.errstate(invalid="ignore", divide="ignore"):
             errors[metric.name] = np.where(n_defined[metric.name] > 0, np.sqrt(squares[metric.name]) / n_terms, np.nan)
     return errors
-
-
-def _derivatives(ratio: Ratio, gradient: Floats) -> tuple[Floats, Floats]:
-    """Derivatives of Σ gradient a/b with respect to the counts a and b, in the shapes of these."""
-    of_a = gradient / np.where(ratio.denominator > 0, ratio.denominator, 1)
-    of_b = -of_a * np.nan_to_num(ratio.value)
-    axes = tuple(axis for axis in (1, 2) if ratio.denominator.shape[axis] == 1)
-    return of_a, of_b.sum(axis=axes, keepdims=True)

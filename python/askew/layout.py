@@ -75,6 +75,11 @@ class Layout:
             blocks.append(annotations.packed_annotated)
         self.columns = blocks
 
+    @property
+    def partition(self) -> bool:
+        """Whether no instance is in two groups, on any side."""
+        return all(self._partition)
+
     def itemsets(self, sets: AttributeSets) -> tuple[Itemsets, dict[str, slice]]:
         """All itemsets, and where each array's lie among them."""
         parts: dict[str, slice] = {}
