@@ -157,23 +157,24 @@ def without_one(
     for name in rows:
         whole: Counts = getattr(sample, name)
         nothing = sample._replace(
-            **{
-                t: None if counts is None else _map(counts, counts, np.subtract)
-                for t, counts in sample._asdict().items()
-            }
+            **{t: None if counts is None else _less(counts, counts) for t, counts in sample._asdict().items()}
         )
         for part, members in rows[name].members(whole, step):
             yield (
                 name,
                 part,
                 sample,
-                sample._replace(**{name: _map(whole, members, np.subtract)}),
+                sample._replace(**{name: _less(whole, members)}),
                 nothing._replace(**{name: members}),
             )
 
 
-def _map(a: Counts, b: Counts, operation: Callable[..., npt.NDArray[np.int64]]) -> Counts:
-    arrays = {name: operation(array, b._arrays[name]) for name, array in a._arrays.items()}
+def _less(a: Counts, b: Counts) -> Counts:
+    """The counts of `a` less those of `b`, in the layout of `b`: rows side by side."""
+    arrays = {
+        name: np.subtract(array, b._arrays[name], out=np.empty_like(b._arrays[name]))
+        for name, array in a._arrays.items()
+    }
     return Counts(a.sets, a.group_names, a.resampling, a.rows, arrays)
 
 
