@@ -117,6 +117,11 @@ class Estimate:
     noise_floor : float
         Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s
         √(2/π) in place of |Δ|, with s the standard error of each cell. NaN without replicates, and for signed metrics.
+    null_distribution : array of shape (B,)
+        What the replicates make of the metric were nothing amplified: what `p_value` compares `value` with.
+    jackknife, variance_jackknife : Jackknife
+        What "BCa", "delta" and "studentized" need beside replicates: ``acceleration``, ``standard_error`` of the
+        infinitesimal jackknife, and ``replicate_errors``, the same in each replicate. NaN or None where not computed.
     models : ModelSpread
         Of several models: ``values`` of each, their ``standard_deviation``, and ``confidence_interval``, the papers'
         mean ± 1.96·sd/√k. None for one model.
