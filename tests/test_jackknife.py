@@ -395,3 +395,21 @@ def test_backends_agree(method: str) -> None:
     ours = estimate("multi G->M", n_resamples=10, method=method)
     other = estimate("multi G->M", n_resamples=10, method=method, backend="numpy")
     np.testing.assert_allclose(other.confidence_interval, ours.confidence_interval, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("method", "n_resamples"), [("delta", 0), ("BCa", 200), ("studentized", 200)])
+def test_coverage_of_a_known_value(method: str, n_resamples: int) -> None:
+    """95 % intervals of the signed mean of Δ hold its population value in at least 95 % less three standard errors."""
+    held, n_tables = 0, 60
+    convention = askew.Convention(single_baseline="train")
+    for seed in range(n_tables):
+        data = askew.datasets.make_annotations(
+            600, n_attributes=3, density=0.4, bias=0.5, amplification=0.2, error_rate=0.3, rng=seed
+        )
+        favoured = np.sign(data.train_probabilities - data.train_probabilities.mean(axis=1, keepdims=True))
+        value = (favoured * data.amplification).mean()
+        low, high = askew.directional(
+            *data[:3], convention=convention, method=method, n_resamples=n_resamples, rng=seed
+        ).confidence_interval
+        held += low <= value <= high
+    assert held / n_tables >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / n_tables)
