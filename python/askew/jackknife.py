@@ -263,7 +263,8 @@ class _Sums:
         self.delta = np.full(shape, np.nan)
         self.influences = {name: np.zeros((len(rows.multiplicities), 3)) for name, rows in self.rows.items()}
         # whether the two terms of Δ are proportions in two tables: then little happens to a cell
-        overlap = not all(plan.layout.partition for plan in self.work.plans.values())
+        plans = self.work.plans.values()
+        overlap = not all(isinstance(plan, CountingPlan) and plan.layout.partition for plan in plans)
         self.separate = not overlap if self.metric.family == "mals" else self.metric.baseline == "train"
 
     def begin(self, tile: slice, sample: Tables) -> None:
@@ -286,7 +287,7 @@ class _Sums:
         ratio = self.sample.predicted if name == "test" else self.sample.baseline
         a, b = np.broadcast_arrays(ratio.numerator[0], ratio.denominator[0])
         changed = Ratio(np.stack([a - 1, a, a]), np.stack([b - 1, b - 1, b]))
-        instances = np.stack([a, b - a, self.work.plans[name].annotations.n - b])
+        instances = np.stack([a, b - a, self.work.plans[name].n - b])
         left = self.sample._replace(predicted=changed) if name == "test" else self.sample._replace(baseline=changed)
         step = metrics.cells(left._replace(sign=None)).delta - self.cells.delta
         defined = np.isfinite(step)
