@@ -130,7 +130,8 @@ void measure(int n_itemsets, double density) {
         build_incidence(pointers, kRows, itemsets, 0, {31, by_itemset ? kRows : 0}, 1, Monitor{});
     lists[by_itemset] = ns_per_row([&] {
       for (const IncidencePiece& piece : chunk.pieces)
-        simd().accumulate(piece.view(), static_cast<std::uint64_t>(piece.first_row), draws, 0, sums);
+        simd().accumulate(piece.view(), static_cast<std::uint64_t>(piece.first_row), {nullptr, nullptr, true}, draws, 0,
+                          sums);
     });
   }
   const double drawing = ns_per_row([&] { simd().probe_weights(draws, kRows); });

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
-from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, words_for
-from askew.engine.reference import ReferenceEngine
+from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, Units, words_for
+from askew.engine.multinomial import multinomial_weights
+from askew.engine.reference import ReferenceEngine, _members
 from askew.engine.weights import weights
 
 REFERENCE = ReferenceEngine()
@@ -580,3 +582,134 @@ def test_sums_beyond_sixteen_bits(engine: Engine, n_threads: int) -> None:
     counts = resampled(engine, columns, n, sets, Draws("poisson", 1, 0, 0), range(130), n_threads)
     expected = weights("poisson", 1, 0, np.arange(n, dtype=np.uint64), range(130)).sum(axis=0, dtype=np.int64)
     assert np.array_equal(counts, np.repeat(expected[:, None], 3, axis=1))
+
+
+def some_units(kind: str, n: int, seed: int = 0) -> Units:
+    """Units of n rows: themselves, in no strata, a few or many; or clusters."""
+    rng = np.random.default_rng(seed)
+    if kind in ("rows", "clusters"):
+        n_units = n if kind == "rows" else n // 9 + 2
+        of_row = None if kind == "rows" else rng.integers(0, n_units, n).astype(np.uint32)
+        return Units(of_row, None, np.array([0, n_units]))
+    n_units = n if kind != "clusters in strata" else n // 9 + 2
+    cuts = np.arange(2, n_units, 2) if kind == "pairs" else np.array([1, n_units // 3 + 1])
+    bounds = np.unique([0, *cuts, n_units])
+    of_row = rng.integers(0, n_units, n).astype(np.uint32) if kind == "clusters in strata" else None
+    return Units(of_row, rng.permutation(n_units).astype(np.uint32), bounds)
+
+
+def multinomial_counts(engine: Engine, kind: str, n: int, n_threads: int) -> np.ndarray:
+    draws = Draws("multinomial", 2**40 + 3, 1, 0, some_units(kind, n))
+    return resampled(engine, [packed(random_table(n, 9))], n, some_itemsets(9), draws, range(122, 132), n_threads)
+
+
+@cache
+def reference_of_units(kind: str, n: int) -> np.ndarray:
+    return multinomial_counts(REFERENCE, kind, n, 1)
+
+
+UNITS = ["rows", "strata", "pairs", "clusters", "clusters in strata"]
+
+
+@pytest.mark.parametrize("kind", UNITS)
+@pytest.mark.parametrize("n", [1, 2, 64, 1025])
+def test_multinomial_weights_of_any_units(engine: Engine, n_threads: int, kind: str, n: int) -> None:
+    counts = multinomial_counts(engine, kind, n, n_threads)
+    assert np.array_equal(counts, reference_of_units(kind, n))
+    if "clusters" not in kind:
+        assert (counts[:, 0] == n).all()
+
+
+def test_multinomial_counts_are_sums_of_the_stated_weights(engine: Engine, n_threads: int) -> None:
+    """By brute force, without an engine."""
+    n, replicates = 1500, range(5, 140)
+    values, units = random_table(n, 4), some_units("clusters in strata", n)
+    weight_of = multinomial_weights(7, 0, units, replicates)[units.of_row]
+    sets: list[tuple[int, ...]] = [(), (0,), (1, 3), (0, 1, 2)]
+    counts = resampled(
+        engine, [packed(values)], n, itemsets(sets), Draws("multinomial", 7, 0, 0, units), replicates, n_threads
+    )
+    for number, itemset in enumerate(sets):
+        assert np.array_equal(counts[:, number], weight_of[values[:, itemset].all(axis=1)].sum(axis=0))
+
+
+@pytest.mark.parametrize("distribution", ["poisson", "poisson32"])
+def test_clusters_have_the_weights_of_rows_of_their_number(engine: Engine, n_threads: int, distribution: str) -> None:
+    n, replicates = 1500, range(5, 140)
+    values, units = random_table(n, 4), some_units("clusters", n)
+    weight_of = weights(distribution, 7, 1, units.of_row.astype(np.uint64), replicates).astype(np.int64)
+    sets: list[tuple[int, ...]] = [(), (0,), (1, 3)]
+    draws = Draws(distribution, 7, 1, 0, units)
+    counts = resampled(engine, [packed(values)], n, itemsets(sets), draws, replicates, n_threads)
+    for number, itemset in enumerate(sets):
+        assert np.array_equal(counts[:, number], weight_of[values[:, itemset].all(axis=1)].sum(axis=0))
+
+
+@pytest.mark.parametrize("replicates", [range(0), range(1), range(127, 129), range(130, 256), range(3, 290)])
+def test_any_range_of_multinomial_replicates_is_a_part_of_the_whole(
+    engine: Engine, n_threads: int, replicates: range
+) -> None:
+    columns, sets = [packed(random_table(300, 5))], some_itemsets(5)
+    members = _members(random_table(300, 5).T, sets)
+    draws = Draws("multinomial", 11, 0, 0, some_units("strata", 300))
+    whole = multinomial_weights(11, 0, draws.units, range(290)).T.astype(np.int64) @ members.T
+    part = resampled(engine, columns, 300, sets, draws, replicates, n_threads)
+    assert np.array_equal(part, whole[replicates.start : replicates.stop])
+
+
+def test_strata_of_one_row_change_nothing(engine: Engine, n_threads: int) -> None:
+    """Every replicate is the sample; the compiled kernel balances them in several goes."""
+    n, n_replicates = (12_000, 290) if engine.name == "native" else (300, 30)
+    columns, sets = [packed(random_table(n, 5))], some_itemsets(5)
+    draws = Draws("multinomial", 11, 0, 0, Units(None, None, np.arange(n + 1)))
+    counts = resampled(engine, columns, n, sets, draws, range(n_replicates), n_threads)
+    assert (counts == engine.count(columns, n, sets, 1, None)).all()
+
+
+def test_a_weight_that_8_bits_have_no_room_for_is_counted_in_two_goes(n_threads: int) -> None:
+    core = pytest.importorskip("askew._core")
+    n, sets = 400, some_itemsets(5)
+    columns, units = [packed(random_table(n, 5))], some_units("pairs", 400)
+    draws = Draws("multinomial", 11, 0, 0, units)
+    out = np.zeros((len(sets), 40), np.int64)
+    given = (sets.items, sets.offsets, "multinomial", 11, 0, 0, None, units.members, units.bounds)
+    core.resample(columns, n, *given, 110, 150, out.T, n_threads, None, most_added=1)
+    assert np.array_equal(out.T, resampled(REFERENCE, columns, n, sets, draws, range(110, 150)))
+
+
+@pytest.mark.parametrize(
+    ("of_row", "members", "bounds", "message"),
+    [
+        ([0, 1], None, [0, 2], "one unit for each row"),
+        ([0, 1, 2], None, [0, 2], "a unit that no stratum has"),
+        (None, [0, 1], [0, 3], "units of all strata"),
+        (None, [0, 1, 1], [0, 3], "member of one stratum"),
+        (None, [0, 1, 3], [0, 3], "member of one stratum"),
+        (None, None, [0, 2], "as many units as there are rows"),
+        (None, None, [0, 3, 3], "must rise"),
+        (None, None, [1, 3], "begin with 0"),
+        (None, None, [0], "and no others, are of strata"),
+        ([0, 0, 0], None, [0, 2**32], "less than 2"),
+    ],
+)
+def test_compiled_resample_does_not_trust_its_units(of_row, members, bounds, message: str) -> None:
+    core = pytest.importorskip("askew._core")
+    sets = itemsets([(0,)])
+    units = [None if numbers is None else np.array(numbers, np.uint32) for numbers in (of_row, members)]
+    given = (sets.items, sets.offsets, "multinomial", 1, 0, 0, *units, np.array(bounds, np.int64))
+    with pytest.raises(ValueError, match=message):
+        core.resample([packed(random_table(3, 1))], 3, *given, 0, 4, np.zeros((1, 4), np.int64).T, 1, None)
+
+
+def test_a_monitor_can_stop_the_balancing_of_strata(engine: Engine, n_threads: int) -> None:
+    class StopNow(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        raise StopNow
+
+    n, n_replicates = 150_000, 8 if engine.name == "numpy" else 20_000
+    draws = Draws("multinomial", 0, 0, 0, Units(None, None, np.array([0, n])))
+    columns, out = [packed(np.zeros((n, 1), np.uint8))], np.zeros((1, n_replicates), np.int64)
+    with pytest.raises(StopNow):
+        engine.resample(columns, n, itemsets([(0,)]), draws, range(n_replicates), out.T, n_threads, stop)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
-from math import exp, factorial
+from math import comb, exp, factorial, prod
 
 import numpy as np
 import pytest
 
+from askew.engine import Units
+from askew.engine.multinomial import multinomial_weights
 from askew.engine.weights import OUTCOMES, UNIFORM_BITS, alias_table, threefry4x32, weights
 
 ZERO, ONES = (0,) * 4, (0xFFFFFFFF,) * 4
@@ -127,3 +129,103 @@ def test_tables_and_distributions_have_streams_of_their_own() -> None:
     for i, a in enumerate(drawn):
         for b in drawn[:i]:
             assert abs((a * b).mean() - 1) < 5 * np.sqrt(3 / a.size)
+
+
+# ---- Multinomial weights
+
+PLAIN = Units(None, None, np.array([0, 6]))
+STRATA = Units(None, np.array([1, 4, 0, 2, 3, 5], np.uint32), np.array([0, 2, 5, 6]))
+FROZEN_MULTINOMIAL = {
+    "plain": ["0210240100", "1120100100", "1112212112", "3112000020", "1101001312", "0011113022"],
+    "strata": ["0100131202", "1120220110", "0111202111", "3122000020", "1102002112", "1111111111"],
+}
+
+
+@pytest.mark.parametrize(("name", "units"), [("plain", PLAIN), ("strata", STRATA)])
+def test_multinomial_weights_never_change(name: str, units: Units) -> None:
+    drawn = multinomial_weights(0, 0, units, range(10))
+    assert ["".join(map(str, row)) for row in drawn] == FROZEN_MULTINOMIAL[name]
+
+
+def one_by_one(seed: int, table: int, strata: list[list[int]], replicate: int) -> list[int]:
+    """The weights of units, as docs/reproducibility.md says, proposal by proposal."""
+    n = sum(map(len, strata))
+    drawn = weights("poisson", seed, table, np.arange(n, dtype=np.uint64), range(replicate, replicate + 1))[:, 0]
+    given, taken = [int(w) for w in drawn], set()
+    result = list(given)
+    for h, members in enumerate(strata):
+        k, difference = 0, sum(given[unit] for unit in members) - len(members)
+        while difference != 0:
+            counter = tuple(np.array([word], np.uint32) for word in (k, h, replicate, 0))
+            words = [int(w[0]) for w in threefry4x32(counter, (seed % 2**32, seed >> 32, table, 3))]
+            unit, copy = members[(words[0] + 2**32 * words[1]) * len(members) // 2**64], words[2] % 8
+            k += 1
+            if difference < 0:
+                result[unit] += 1
+                difference += 1
+            elif copy < given[unit] and (unit, copy) not in taken:
+                taken.add((unit, copy))
+                result[unit] -= 1
+                difference -= 1
+    return result
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_multinomial_weights_one_by_one(seed: int) -> None:
+    strata = [list(range(0, 40, 2)), [1], [3, 5], list(range(7, 40, 2))]
+    members = np.array([unit for stratum in strata for unit in stratum], np.uint32)
+    units = Units(None, members, np.cumsum([0, *map(len, strata)]))
+    drawn = multinomial_weights(seed, 1, units, range(120, 150))
+    assert drawn.T.tolist() == [one_by_one(seed, 1, strata, r) for r in range(120, 150)]
+    whole = Units(None, None, np.array([0, 300]))
+    assert multinomial_weights(seed, 0, whole, range(9)).T.tolist() == [
+        one_by_one(seed, 0, [list(range(300))], r) for r in range(9)
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_balanced_weights_are_multinomial_to_a_hundred_thousandth(size: int) -> None:
+    """Their law from the table of the Poisson weights, by enumeration."""
+    shares = np.array(OUTCOMES["poisson"]) / 2**16
+    law: dict[tuple[int, ...], float] = {}
+    for drawn in product(range(len(shares)), repeat=size):
+        chance, total = prod(shares[w] for w in drawn), sum(drawn)
+        for kept in product(*(range(w + 1) for w in drawn)) if total > size else [drawn]:
+            if total > size and sum(kept) == size:  # taken without replacement
+                ways = prod(comb(w, k) for w, k in zip(drawn, kept, strict=True)) / comb(total, size)
+                law[kept] = law.get(kept, 0) + chance * ways
+        if total <= size:
+            for added in product(range(size - total + 1), repeat=size):
+                if sum(added) == size - total:
+                    ways = factorial(size - total) / prod(map(factorial, added)) / size ** (size - total)
+                    result = tuple(a + b for a, b in zip(drawn, added, strict=True))
+                    law[result] = law.get(result, 0) + chance * ways
+    assert sum(law.values()) == pytest.approx(1)
+    for result, chance in law.items():
+        assert abs(chance - factorial(size) / prod(map(factorial, result)) / size**size) < 1e-5
+
+
+def test_multinomial_weights_have_its_moments_and_frequencies() -> None:
+    n, n_replicates = 40, 4000
+    drawn = multinomial_weights(3, 0, Units(None, None, np.array([0, n])), range(n_replicates)).astype(float)
+    assert (drawn.sum(axis=0) == n).all()
+    assert np.abs(drawn.mean(axis=1) - 1).max() < 5 * np.sqrt((1 - 1 / n) / n_replicates)
+    moments = np.cov(drawn)
+    # of R weights with a fourth moment of 4, as Poisson(1): the variance varies by √(3 / R), a covariance by √(1 / R)
+    assert np.abs(np.diag(moments) - (1 - 1 / n)).max() < 5 * np.sqrt(3 / n_replicates)
+    apart = moments[~np.eye(n, dtype=bool)]
+    assert np.abs(apart + 1 / n).max() < 5 / np.sqrt(n_replicates)
+    assert abs(apart.mean() + np.diag(moments).mean() / (n - 1)) < 1e-12  # for the sum is fixed
+    three = multinomial_weights(4, 1, Units(None, None, np.array([0, 3])), range(20_000))
+    results, observed = np.unique(three, axis=1, return_counts=True)
+    ideal = [20_000 * 6 / prod(map(factorial, result)) / 27 for result in results.T.tolist()]
+    assert len(ideal) == 10
+    assert ((observed - ideal) ** 2 / ideal).sum() < 40  # χ² with 9 degrees of freedom
+
+
+def test_strata_of_multinomial_weights_keep_their_size() -> None:
+    bounds = np.array([0, 1, 3, 60, 500])
+    members = np.random.default_rng(0).permutation(500).astype(np.uint32)
+    drawn = multinomial_weights(9, 0, Units(None, members, bounds), range(300))
+    assert (np.add.reduceat(drawn[members], bounds[:-1], axis=0) == np.diff(bounds)[:, None]).all()
+    assert (drawn >= 0).all()

@@ -9,7 +9,7 @@ namespace askew::bindings {
 namespace {
 
 const Distribution& distribution_of(const std::string& name) {
-  if (name == "poisson") return kPoisson16;
+  if (name == "poisson" || name == "multinomial") return kPoisson16;
   if (name == "poisson32") return kPoisson32;
   throw std::invalid_argument("no distribution of weights '" + name + "'");
 }
@@ -25,18 +25,55 @@ ReplicateCounts counts_in(py::array_t<std::int64_t>& out, std::uint32_t begin, s
   return {out.mutable_data(), out.strides(1) / kItem, begin, end};
 }
 
+using UnitArray = py::array_t<std::uint32_t, py::array::c_style>;
+
+// Checks what the kernels trust: rows are in units that exist, and strata have units, each of which is in one.
+// `strata` are their bounds; of independent weights, of which nothing is to be known, none.
+Units units_of(std::int64_t n, const std::optional<UnitArray>& of_row, const std::optional<UnitArray>& members,
+               const Int64Array& strata, int most_added) {
+  require(!of_row || (of_row->ndim() == 1 && of_row->size() == n), "there must be one unit for each row");
+  require(strata.ndim() == 1 && strata.size() >= 1 && *strata.data() == 0, "the bounds of strata must begin with 0");
+  require(most_added >= 1 && most_added <= 7, "most_added must be a number from 1 to 7");
+  const std::int64_t* bounds = strata.data();
+  const std::int64_t n_strata = strata.size() - 1, n_units = bounds[n_strata];
+  require(std::adjacent_find(bounds, bounds + n_strata + 1, std::greater_equal<>()) == bounds + n_strata + 1,
+          "the bounds of strata must rise");
+  if (n_strata > 0) {
+    require(n_units < std::int64_t{1} << 32, "strata have less than 2**32 units");
+    require(of_row || n_units == n, "strata must have as many units as there are rows");
+    require(
+        !of_row || std::all_of(of_row->data(), of_row->data() + n, [=](std::uint32_t unit) { return unit < n_units; }),
+        "a row is in a unit that no stratum has");
+  }
+  if (members) {
+    require(members->ndim() == 1 && members->size() == n_units, "members must be the units of all strata");
+    std::vector<bool> seen(static_cast<std::size_t>(n_units));
+    for (std::int64_t i = 0; i < n_units; ++i) {
+      const std::uint32_t unit = members->data()[i];
+      require(unit < n_units && !seen[unit], "each unit must be a member of one stratum");
+      seen[unit] = true;
+    }
+  }
+  return {of_row ? of_row->data() : nullptr, members ? members->data() : nullptr, bounds, n_strata, most_added};
+}
+
 void resample_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,
                        const Int64Array& offsets, const std::string& distribution, std::uint64_t seed,
-                       std::uint32_t table, std::uint64_t first_row, std::uint32_t begin, std::uint32_t end,
-                       py::array_t<std::int64_t>& out, int n_threads, const py::object& callback) {
+                       std::uint32_t table, std::uint64_t first_row, const std::optional<UnitArray>& unit_of_row,
+                       const std::optional<UnitArray>& members, const Int64Array& strata, std::uint32_t begin,
+                       std::uint32_t end, py::array_t<std::int64_t>& out, int n_threads, const py::object& callback,
+                       int most_added) {
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
   require(n_threads >= 1, "n_threads must be positive");
   const ReplicateCounts counts = counts_in(out, begin, end, itemsets.size);
   const Draws draws{&distribution_of(distribution), seed, table};
+  const Units units = units_of(n, unit_of_row, members, strata, most_added);
+  require((distribution == "multinomial") == (units.n_strata > 0), "multinomial weights, and no others, are of strata");
+  require(units.n_strata == 0 || first_row == 0, "strata are those of a whole table");
   const Monitor monitor = python_monitor(callback);
   const py::gil_scoped_release release;
-  resample(columns, n, itemsets, draws, first_row, counts, n_threads, monitor);
+  resample(columns, n, itemsets, draws, first_row, units, counts, n_threads, monitor);
 }
 
 using Thresholds = py::array_t<std::uint32_t, py::array::c_style>;
@@ -130,8 +167,9 @@ std::vector<std::uint32_t> outcomes(const std::string& name) {
 void bind_resample(py::module_& module) {
   module.def("resample", &resample_itemsets, py::arg("blocks"), py::arg("n"), py::arg("items").noconvert(),
              py::arg("offsets").noconvert(), py::arg("distribution"), py::arg("seed"), py::arg("table"),
-             py::arg("first_row"), py::arg("begin"), py::arg("end"), py::arg("out").noconvert(), py::arg("n_threads"),
-             py::arg("monitor"));
+             py::arg("first_row"), py::arg("unit_of_row").noconvert(), py::arg("members").noconvert(),
+             py::arg("strata").noconvert(), py::arg("begin"), py::arg("end"), py::arg("out").noconvert(),
+             py::arg("n_threads"), py::arg("monitor"), py::arg("most_added") = Units{}.most_added);
   module.def("resample_patterns", &resample_distinct_rows, py::arg("blocks"), py::arg("n"),
              py::arg("multiplicities").noconvert(), py::arg("items").noconvert(), py::arg("offsets").noconvert(),
              py::arg("tables"), py::arg("seed"), py::arg("table"), py::arg("begin"), py::arg("end"),

@@ -75,9 +75,21 @@ struct ReplicateCounts {
   std::int64_t begin, end;
 };
 
+// What has a weight: the rows of a table, or clusters of them.
+struct Units {
+  const std::uint32_t* of_row;   // null: each row is a unit
+  const std::uint32_t* members;  // units, one stratum after the other; null: 0, 1, 2 …
+  const std::int64_t* bounds;    // members bounds[h] … bounds[h + 1] - 1 are stratum h
+  std::int64_t n_strata;         // 0: independent weights; else each stratum keeps its size
+  int most_added = 7;            // to a weight at a time: with what is drawn, kRowsPerBatch of them then fit 8 bits
+
+  std::int64_t size() const { return bounds[n_strata]; }
+};
+
 // Adds to `out` the weight of the instances that contain each itemset.
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor);
+              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, int n_threads,
+              const Monitor& monitor);
 
 // The same for a table of distinct rows, each of which stands for as many instances as its multiplicity says.
 struct PatternDraws {

@@ -1,7 +1,9 @@
 // Counts under bootstrap weights. The weights of a row for a block of replicates are generated in registers and added
 // to the sums of the itemsets that the row contains, in 8 bits, widened just before they could overflow.
+#include <cmath>
 #include <mutex>
 
+#include "cpu/balance.hpp"
 #include "cpu/incidence.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/simd.hpp"
@@ -12,6 +14,8 @@ namespace {
 constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
+constexpr std::int64_t kMaxChanges = std::int64_t{1} << 21;  // at a time, as many as are to be expected
+constexpr std::int64_t kMaxGroupBytes = std::int64_t{1} << 24;
 constexpr std::int64_t kFrequentFrom = 16;  // measured: benchmarks/dense_memberships.cpp
 
 // Sums of one thread, for one block of replicates at a time.
@@ -94,11 +98,25 @@ class ThreadSums {
   std::mutex* mutex_ = nullptr;
 };
 
+// Whose weights the rows have, in all blocks of replicates that are asked for.
+struct Weighing {
+  const std::uint32_t* unit_of_row;
+  const std::vector<BlockChanges>& changes;  // one for each block, or none
+  bool drawn;
+  int largest_weight;
+
+  RowUnits of(const IncidencePiece& piece, std::int64_t block, Changes& view) const {
+    if (!changes.empty()) view = changes[static_cast<std::size_t>(block)].view();
+    return {unit_of_row == nullptr ? nullptr : unit_of_row + piece.first_row, changes.empty() ? nullptr : &view, drawn};
+  }
+};
+
 // Resamples itemsets that are few enough for the sums of all threads to fit kSumBytes.
 void resample_some(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                   std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
+                   std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, int n_threads,
+                   const Monitor& monitor) {
   const SimdKernels& kernels = simd();
-  const int largest_weight = draws.distribution->n_outcomes - 1;
+  const int largest_weight = weighing.largest_weight;
   const int rows_per_flush = 255 / largest_weight;
   const int max_flushes = 65535 / (rows_per_flush * largest_weight);
   const std::int64_t first_block = out.begin / kBlockReplicates;
@@ -130,8 +148,10 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
       for (std::int64_t i = n_pieces * part / n_parts; i < n_pieces * (part + 1) / n_parts; ++i) {
         watch.check(thread);
         const IncidencePiece& piece = chunk.pieces[static_cast<std::size_t>(i)];
-        kernels.accumulate(piece.view(), first_row + static_cast<std::uint64_t>(piece.first_row), draws,
-                           static_cast<std::uint32_t>(first_block + block), view);
+        Changes changes;
+        kernels.accumulate(piece.view(), first_row + static_cast<std::uint64_t>(piece.first_row),
+                           weighing.of(piece, block, changes), draws, static_cast<std::uint32_t>(first_block + block),
+                           view);
       }
       mine.drain();
     });
@@ -139,17 +159,79 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
   }
 }
 
-}  // namespace
-
-void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
-  if (out.begin == out.end) return;
+void resample_slices(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+                     std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, int n_threads,
+                     const Monitor& monitor) {
   const std::int64_t fitting = kSumBytes / (kBytesPerItemset * n_threads);
   for_slices(itemsets, std::clamp<std::int64_t>(fitting, 1024, kMaxItemsetsPerChunk), monitor,
              [&](const Itemsets& some, std::int64_t s, const Monitor& part) {
                const ReplicateCounts counts{out.counts + s * out.stride, out.stride, out.begin, out.end};
-               resample_some(columns, n, some, draws, first_row, counts, n_threads, part);
+               resample_some(columns, n, some, draws, first_row, weighing, counts, n_threads, part);
              });
+}
+
+// How many replicates to balance at a time, so that their changes fit the memory. The difference of a stratum's Poisson
+// weights from its size has the mean √(2 size / π) at most.
+std::int64_t replicates_at_a_time(const Units& units) {
+  double deviations = 0;
+  for (std::int64_t h = 0; h < units.n_strata; ++h)
+    deviations += std::sqrt(static_cast<double>(units.bounds[h + 1] - units.bounds[h]));
+  const auto for_changes =
+      static_cast<std::int64_t>(static_cast<double>(kMaxChanges) / std::max(0.8 * deviations, 1.0));
+  const std::int64_t group_bytes = words_for(units.size()) * static_cast<std::int64_t>(sizeof(Changes::Group));
+  const std::int64_t blocks = std::max<std::int64_t>(kMaxGroupBytes / std::max<std::int64_t>(group_bytes, 1), 1);
+  return std::clamp<std::int64_t>(for_changes, 1, blocks * kBlockReplicates);
+}
+
+// Draws, balances and counts. What a weight of 8 bits has no room for is counted after the rest.
+void resample_balanced(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+                       const Units& units, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
+  const std::int64_t first_block = out.begin / kBlockReplicates;
+  const std::int64_t n_blocks = (out.end - 1) / kBlockReplicates - first_block + 1;
+  std::vector<BlockChanges> changes(static_cast<std::size_t>(n_blocks));
+  const Monitor balancing = [&](std::int64_t, std::int64_t) { monitor(0, 1); };
+  parallel_for(n_blocks, n_threads, balancing, [&](std::int64_t task, int thread, Watch& watch) {
+    changes[static_cast<std::size_t>(task)] = BlockChanges(
+        balance(units, draws, first_block + task, out.begin, out.end, watch, thread), units.size(), units.most_added);
+  });
+  for (bool drawn = true, more = true; more; drawn = false) {
+    int most_added = 1;
+    for (const BlockChanges& block : changes) most_added = std::max(most_added, block.largest());
+    const int largest = most_added + (drawn ? draws.distribution->n_outcomes - 1 : 0);
+    resample_slices(columns, n, itemsets, draws, 0, {units.of_row, changes, drawn, largest}, out, n_threads, monitor);
+    more = false;
+    for (BlockChanges& block : changes) {
+      more = more || !block.left.empty();
+      block = BlockChanges(std::move(block.left), units.size(), units.most_added);
+    }
+  }
+}
+
+}  // namespace
+
+void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
+              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, int n_threads,
+              const Monitor& monitor) {
+  if (out.begin == out.end) return;
+  if (units.n_strata == 0) {
+    const int largest_weight = draws.distribution->n_outcomes - 1;
+    resample_slices(columns, n, itemsets, draws, first_row, {units.of_row, {}, true, largest_weight}, out, n_threads,
+                    monitor);
+    return;
+  }
+  const std::int64_t step = replicates_at_a_time(units);
+  for (std::int64_t begin = out.begin, end; begin < out.end; begin = end) {
+    const std::int64_t in_block = begin % kBlockReplicates;
+    end = step < kBlockReplicates ? std::min(begin + step, begin - in_block + kBlockReplicates)
+                                  : begin - in_block + step / kBlockReplicates * kBlockReplicates;
+    end = std::min(end, out.end);
+    const Monitor part = [&](std::int64_t done, std::int64_t total) {
+      if (monitor)
+        monitor((begin - out.begin) * 1000 + (end - begin) * 1000 / total * done, (out.end - out.begin) * 1000);
+    };
+    resample_balanced(columns, n, itemsets, draws, units, {out.counts + begin - out.begin, out.stride, begin, end},
+                      n_threads, part);
+  }
 }
 
 }  // namespace askew

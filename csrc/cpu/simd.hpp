@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/bits.hpp"
+#include "core/multinomial.hpp"
 #include "core/weights.hpp"
 
 namespace askew {
@@ -50,6 +51,29 @@ struct Incidence {
   const std::uint16_t* runs;
 };
 
+// What is added to the weights of units in a block of replicates. 64 units at a time: which of them change, and how
+// many before them do. Change i of those that do, units in ascending order, is made of codes[starts[i]] …
+// codes[starts[i + 1]
+// - 1], each of which adds 1 to a lane; with kTaken, it takes 1.
+struct Changes {
+  struct Group {
+    Word units;
+    std::uint32_t before;
+  };
+  const Group* groups;
+  const std::uint32_t* starts;
+  const std::uint8_t* codes;
+};
+
+constexpr std::uint8_t kTaken = kBlockReplicates;
+
+// Whose weights the rows of a piece have.
+struct RowUnits {
+  const std::uint32_t* of_row;  // null: each row is a unit, numbered as it stands in its table
+  const Changes* changes;       // null: none
+  bool drawn;                   // or all weights are 0, but for the changes
+};
+
 constexpr std::uint32_t kSkippedRows = kBlockReplicates - 1;
 
 // Sums of one block of replicates: kBlockReplicates for each itemset, of 8 bits in the order of lane_of, which are
@@ -67,6 +91,8 @@ struct Accumulators {
 
 constexpr std::int64_t kPackColumns = 256;  // what is made of 512 rows of them leaves room in the L1 cache
 constexpr int kTile = 4;                    // 16 totals and what is added to them fit the registers
+
+constexpr int kProposals = 16;  // at a time: as many as the widest vectors have lanes
 
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
 constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
@@ -98,11 +124,18 @@ struct SimdKernels {
   std::uint8_t (*pack_column)(const std::uint8_t* values, std::int64_t n_words, Word* out);
   // Adds the weights of the rows of a piece, whose first is `first_row`, in the replicates of a block: block *
   // kBlockReplicates and so on, in the order of lane_of.
-  void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
-                     const Accumulators& sums);
+  void (*accumulate)(const Incidence& piece, std::uint64_t first_row, const RowUnits& units, const Draws& draws,
+                     std::uint32_t block, const Accumulators& sums);
   // The uniforms of draw `draw` of a pattern in the replicates of a block (core/pattern_weights.hpp), in their order.
   void (*uniforms)(const ThreefryKey& key, std::uint64_t pattern, std::uint32_t draw, std::uint32_t block,
                    std::uint32_t* out);
+
+  // What balancing takes: simd/balance.inl.
+  void (*total_weights)(const Draws& draws, const std::uint32_t* members, std::uint64_t first, std::int64_t n,
+                        std::uint32_t block, std::uint64_t* totals);
+  void (*propose)(const ThreefryKey& key, std::uint32_t stratum, std::uint64_t n, std::uint32_t replicate,
+                  std::uint32_t first, std::uint32_t* places, std::uint8_t* copies);
+  void (*weights_of)(const Draws& draws, const std::uint32_t* units, std::uint32_t replicate, std::uint8_t* weights);
 
   // For benchmarks: the parts that the kernels are made of, at the speed of the processor (simd/probe.inl).
   Word (*probe_read)(const Word* data, std::int64_t n_words);

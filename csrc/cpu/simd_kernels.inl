@@ -40,6 +40,7 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 #include "cpu/simd/count.inl"
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"
+#include "cpu/simd/balance.inl"
 #include "cpu/simd/probe.inl"
 // clang-format on
 
@@ -52,6 +53,9 @@ constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
                                   pack_column,
                                   accumulate,
                                   uniforms,
+                                  total_weights,
+                                  propose,
+                                  weights_of,
                                   probe_read,
                                   probe_count,
                                   probe_weights,

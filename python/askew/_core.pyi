@@ -35,11 +35,15 @@ def resample(
     seed: int,
     table: int,
     first_row: int,
+    unit_of_row: UInt32 | None,
+    members: UInt32 | None,
+    strata: Int64,
     begin: int,
     end: int,
     out: Int64,
     n_threads: int,
     monitor: Monitor | None,
+    most_added: int = 7,
 ) -> None: ...
 def incidence(
     columns: Words, n: int, items: Int32, offsets: Int64, rows_per_flush: int, frequent_from: int, n_threads: int

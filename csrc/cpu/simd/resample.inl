@@ -55,12 +55,39 @@ inline void add(const std::uint32_t*& entry, const std::uint32_t* end, const std
   }
 }
 
+// The weights of a row's unit in a block of replicates.
+struct UnitWeights {
+  const RowUnits units;
+  const std::uint64_t first_row;
+  const WeightGenerator draw;
+
+  void operator()(std::uint16_t row, std::uint8_t* out) const {
+    const std::uint64_t unit = units.of_row == nullptr ? first_row + row : units.of_row[row];
+    if (units.drawn)
+      draw(unit, out);
+    else
+      std::memset(out, 0, kBlockReplicates);
+    if (units.changes != nullptr) change(*units.changes, unit, out);
+  }
+
+  static void change(const Changes& changes, std::uint64_t unit, std::uint8_t* weights) {
+    const Changes::Group& group = changes.groups[unit / kWordBits];
+    const Word place = Word{1} << unit % kWordBits;
+    if ((group.units & place) == 0) return;
+    const std::uint32_t i = group.before + static_cast<std::uint32_t>(std::popcount(group.units & (place - 1)));
+    for (std::uint32_t c = changes.starts[i]; c < changes.starts[i + 1]; ++c) {
+      const std::uint8_t code = changes.codes[c];
+      weights[code % kTaken] = static_cast<std::uint8_t>(weights[code % kTaken] + (code < kTaken ? 1 : -1));
+    }
+  }
+};
+
 // Draws the weights of a tile's rows, and adds them to the sums of the rarer itemsets: while those of a batch are
 // drawn, those of the batch before are added, for drawing keeps the arithmetic ports busy and adding the memory ports.
 // Equal shares of the entries, not those of one row after another, so that the number of turns of the inner loop hardly
 // changes and is predicted.
-inline void draw_tile(const Incidence& piece, const Incidence::Tile* tile, std::uint64_t first_row,
-                      const WeightGenerator& draw, std::uint8_t* weights, const Accumulators& sums) {
+inline void draw_tile(const Incidence& piece, const Incidence::Tile* tile, const UnitWeights& draw,
+                      std::uint8_t* weights, const Accumulators& sums) {
   const std::uint32_t* entry = piece.entries + piece.batches[tile->batch].entry;
   const std::uint8_t *drawn = weights, *next = weights;
   for (std::uint32_t batch = tile[0].batch; batch <= tile[1].batch; ++batch) {
@@ -71,7 +98,7 @@ inline void draw_tile(const Incidence& piece, const Incidence::Tile* tile, std::
     if (batch < tile[1].batch) {
       const std::int64_t share = (end - entry) / kRowsPerBatch;
       for (std::uint32_t row = piece.batches[batch].row; row < piece.batches[batch + 1].row; ++row) {
-        draw(first_row + piece.rows[row], weights);
+        draw(piece.rows[row], weights);
         weights += kBlockReplicates;
         add(entry, entry + share, drawn, sums.sum8);
       }
@@ -104,13 +131,13 @@ inline void add_runs(const Incidence& piece, std::int64_t tile, const std::uint8
   }
 }
 
-void accumulate(const Incidence& piece, std::uint64_t first_row, const Draws& draws, std::uint32_t block,
-                const Accumulators& accumulators) {
+void accumulate(const Incidence& piece, std::uint64_t first_row, const RowUnits& units, const Draws& draws,
+                std::uint32_t block, const Accumulators& accumulators) {
   const Accumulators sums = accumulators;  // a copy that no store can reach
-  const WeightGenerator draw{weights_key(draws), {}, block, draws.distribution->uniform_bits};
+  const UnitWeights draw{units, first_row, {weights_key(draws), {}, block, draws.distribution->uniform_bits}};
   alignas(64) std::uint8_t weights[(kRowsPerTile + 1) * kBlockReplicates];
   for (std::int64_t tile = 0; tile < piece.n_tiles; ++tile) {
-    draw_tile(piece, piece.tiles + tile, first_row, draw, weights, sums);
+    draw_tile(piece, piece.tiles + tile, draw, weights, sums);
     add_runs(piece, tile, weights, sums);
   }
 }

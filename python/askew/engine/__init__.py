@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from askew.engine.choice import choose, choose_for_gpu, show_config, threads
-from askew.engine.protocol import Draws, Engine, Itemsets, MinedItemsets, MiningTable, Monitor, TooManySets, words_for
+from askew.engine.protocol import (
+    Draws,
+    Engine,
+    Itemsets,
+    MinedItemsets,
+    MiningTable,
+    Monitor,
+    TooManySets,
+    Units,
+    words_for,
+)
 
 __all__ = [
     "Draws",
@@ -13,6 +23,7 @@ __all__ = [
     "MiningTable",
     "Monitor",
     "TooManySets",
+    "Units",
     "choose",
     "choose_for_gpu",
     "show_config",

@@ -34,7 +34,9 @@ COUNT_ROWS, COUNT_SETS = 128 * 64, 512
 
 
 class GpuEngine:
-    """Packs, counts and resamples on a GPU; `host` mines, and does what else there is."""
+    """Packs, counts and resamples instances on a GPU; `host` resamples within strata and in clusters, mines, and does
+    what else there is.
+    """
 
     simd = ""
 
@@ -99,6 +101,9 @@ class GpuEngine:
         n_threads: int,
         monitor: Monitor | None,
     ) -> None:
+        if draws.units is not None:
+            self._host.resample(columns, n, itemsets, draws, replicates, out, n_threads, monitor)
+            return
         resample(self.device, LAWS[draws.distribution], columns, n, itemsets, draws, replicates, out.T, monitor)
 
     def resample_patterns(

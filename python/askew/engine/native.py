@@ -18,11 +18,14 @@ from askew.engine.protocol import (
     Offsets,
     TooManySets,
     UInt8,
+    Units,
     Words,
 )
 from askew.errors import InputError
 from askew.metrics import Difference, Totals
 from askew.summary import Summary, of_sample
+
+_ROWS = Units(None, None, np.zeros(1, np.int64))  # independent
 
 
 class NativeEngine:
@@ -80,6 +83,8 @@ class NativeEngine:
         n_threads: int,
         monitor: Monitor | None,
     ) -> None:
+        units = draws.units or _ROWS
+        balanced = draws.distribution == "multinomial"
         _core.resample(
             list(columns),
             n,
@@ -89,6 +94,9 @@ class NativeEngine:
             draws.seed,
             draws.table,
             draws.first_row,
+            units.of_row,
+            units.members if balanced else None,
+            units.bounds if balanced else _ROWS.bounds,
             replicates.start,
             replicates.stop,
             out,

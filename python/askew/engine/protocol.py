@@ -73,18 +73,32 @@ class TooManySets(Exception):
     """Mining found more itemsets than it was allowed to return."""
 
 
+class Units(NamedTuple):
+    """What has a weight: the rows of a whole table, or clusters of them; in strata.
+
+    Row ``i`` has the weight of unit ``of_row[i]``; without `of_row`, of unit ``i``. Stratum ``h`` has the units
+    ``members[bounds[h]:bounds[h + 1]]``, at least one and less than 2**32; without `members`, these numbers themselves.
+    """
+
+    of_row: UInt32 | None
+    members: UInt32 | None
+    bounds: Int64
+
+
 class Draws(NamedTuple):
     """Which bootstrap weights: a pure function of these, of the row and of the replicate.
 
-    ``distribution`` is "poisson" (16-bit table) or "poisson32"; ``seed`` is an integer in [0, 2**64); ``table``
-    tells independent tables apart (0 train, 1 test); ``first_row`` is the index of the first instance of this piece
-    within its table.
+    ``distribution`` is "poisson" (16-bit table), "poisson32" or "multinomial" (see `engine.multinomial`); ``seed`` is
+    an integer in [0, 2**64); ``table`` tells independent tables apart (0 train, 1 test); ``first_row`` is the index of
+    the first instance of this piece within its table, and 0 with units; ``units``, which "multinomial" needs, are
+    those of which the weights are. Independent weights take no notice of strata.
     """
 
     distribution: str
     seed: int
     table: int
     first_row: int
+    units: Units | None = None
 
 
 class Engine(Protocol):

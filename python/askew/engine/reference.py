@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from askew.engine.multinomial import multinomial_weights
 from askew.engine.pattern_weights import pattern_weights
 from askew.engine.protocol import (
     Draws,
@@ -26,6 +28,7 @@ from askew.metrics import Difference
 from askew.summary import Summary, summarize
 
 _CHUNK_VALUES = 1 << 22  # temporaries of about this many elements
+_BALANCED_VALUES = 1 << 24
 
 
 class ReferenceEngine:
@@ -137,12 +140,26 @@ class ReferenceEngine:
         monitor: Monitor | None,
     ) -> None:
         stacked = _stack(columns)
+        balanced = draws.units if draws.distribution == "multinomial" else None
+        if balanced is not None:  # the weights of all units at a time: of as many replicates as fit
+            at_a_time = max(8, _BALANCED_VALUES // max(1, int(balanced.bounds[-1])) // 8 * 8)
+            if len(replicates) > at_a_time:
+                for first in range(0, len(replicates), at_a_time):
+                    some = slice(first, first + at_a_time)
+                    self.resample(columns, n, itemsets, draws, replicates[some], out[some], n_threads, monitor)
+                return
+            of_units = multinomial_weights(draws.seed, draws.table, balanced, replicates)
+        of_row = None if draws.units is None else draws.units.of_row
         step = max(64, _CHUNK_VALUES // max(1, len(itemsets) + 4 * len(replicates)) // 64 * 64)
         for begin in range(0, n, step):
             end = min(n, begin + step)
             members = _members(_unpack(stacked, begin, end), itemsets)
             rows = np.arange(begin, end, dtype=np.uint64) + np.uint64(draws.first_row)
-            drawn = weights(draws.distribution, draws.seed, draws.table, rows, replicates)
+            units = rows if of_row is None else of_row[begin:end].astype(np.uint64)
+            if balanced is None:
+                drawn: npt.NDArray[Any] = weights(draws.distribution, draws.seed, draws.table, units, replicates)
+            else:
+                drawn = of_units[units]
             # float64 sums of integers are exact below 2**53, and go through the BLAS
             out += (drawn.astype(np.float64).T @ members.astype(np.float64).T).astype(np.int64)
             if monitor is not None:

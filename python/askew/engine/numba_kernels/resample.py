@@ -14,6 +14,16 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from askew.engine.numba_kernels.balance import (
+    BLOCK,
+    CHANGES,
+    NO_UNITS,
+    NONE,
+    Changes,
+    apply_changes,
+    at_a_time,
+    balance,
+)
 from askew.engine.numba_kernels.incidence import MAX_ITEMSETS, Piece, chunks
 from askew.engine.numba_kernels.jit import array, const, inlined, kernel
 from askew.engine.numba_kernels.parallel import Check, parallel_for
@@ -23,7 +33,6 @@ from askew.engine.pattern_weights import DISTRIBUTION, TOP, poisson_tables
 from askew.engine.protocol import Draws, Int64, Itemsets, Monitor, UInt8, UInt32, Words
 from askew.engine.weights import DISTRIBUTIONS, OUTCOMES, UNIFORM_BITS, alias_table
 
-BLOCK = 128  # replicates
 _GUIDE_BITS = 10
 
 
@@ -74,6 +83,8 @@ _NO_BYTES = np.zeros(0, np.uint8)
         types.UniTuple(const(types.uint8), 3),
         const(types.uint32),
         types.uint64,
+        const(types.uint32),
+        CHANGES,
         types.int64,
         const(types.int32),
         const(types.uint16),
@@ -83,7 +94,7 @@ _NO_BYTES = np.zeros(0, np.uint8)
         array(types.uint32, 2),
     )
 )
-def _add_rows(key, weights_of, cut, first_row, block, starts, entries, max_added, sums8, n_added, sums):
+def _add_rows(key, weights_of, cut, first_row, units, changes, block, starts, entries, max_added, sums8, n_added, sums):
     """Adds the weights of a piece's rows in a block of replicates to 8-bit sums, and these to others in time."""
     first, second, weights16 = weights_of
     words = np.empty(BLOCK, np.uint32)
@@ -92,15 +103,18 @@ def _add_rows(key, weights_of, cut, first_row, block, starts, entries, max_added
     for row in range(starts.size - 1):
         if starts[row] == starts[row + 1]:
             continue
+        unit = np.uint64(units[row]) if units.size > 0 else first_row + np.uint64(row)
         if weights16.size > 0:
-            uniforms(key, first_row + np.uint64(row), 0, BLOCK // 8 * block, BLOCK // 8, words)
+            uniforms(key, unit, 0, BLOCK // 8 * block, BLOCK // 8, words)
             for r in range(BLOCK):
                 weights[r] = weights16[halves[r]]
         else:
-            uniforms(key, first_row + np.uint64(row), 0, BLOCK // 4 * block, BLOCK // 4, words)
+            uniforms(key, unit, 0, BLOCK // 4 * block, BLOCK // 4, words)
             for r in range(BLOCK):
                 column = words[r] & np.uint32(15)
                 weights[r] = first[column] if words[r] >> np.uint32(4) < cut[column] else second[column]
+        if changes[0].size > 0:
+            apply_changes(changes, unit, weights)
         for i in range(starts[row], starts[row + 1]):
             s = np.int64(entries[i])
             if n_added[s] == max_added:
@@ -132,9 +146,24 @@ def resample(
     monitor: Monitor | None,
 ) -> None:
     """As `Engine.resample`."""
-    key = key_of(draws.seed, draws.table, DISTRIBUTIONS[draws.distribution])
-    cut, *weights_of = _alias_arrays(draws.distribution)
-    max_added = 255 // (len(OUTCOMES[draws.distribution]) - 1)
+    balanced = draws.distribution == "multinomial"
+    distribution = "poisson" if balanced else draws.distribution
+    key = key_of(draws.seed, draws.table, DISTRIBUTIONS[distribution])
+    cut, *weights_of = _alias_arrays(distribution)
+    places, largest = _places(UNIFORM_BITS[distribution]), len(OUTCOMES[distribution]) - 1
+    changes_of: dict[int, Changes] = {}
+    if balanced and len(replicates) > 0:
+        assert draws.units is not None
+        step = at_a_time(draws.units)
+        if len(replicates) > step:
+            for first in range(0, len(replicates), step):
+                some = slice(first, first + step)
+                resample(columns, n, itemsets, draws, replicates[some], out[some], n_threads, monitor)
+            return
+        changes_of, most_added = balance(draws, weights_of[-1], places, replicates, n_threads, monitor)
+        largest += most_added
+    max_added = 255 // largest
+    of_row = None if draws.units is None else draws.units.of_row
 
     def sums_of(pieces: list[Piece], block: int, size: int, check: Check) -> npt.NDArray[np.uint32]:
         sums = np.zeros((size, BLOCK), np.uint32)
@@ -142,11 +171,15 @@ def resample(
         for first_row, starts, entries in pieces:
             check()
             row = np.uint64(draws.first_row + first_row)
-            _add_rows(key, tuple(weights_of), cut, row, block, starts, entries, max_added, sums8, n_added, sums)
+            units = NO_UNITS if of_row is None else of_row[first_row : first_row + starts.size - 1]
+            changes = tuple(changes_of.get(block, NONE))
+            _add_rows(
+                *(key, tuple(weights_of), cut, row, units, changes, block),
+                *(starts, entries, max_added, sums8, n_added, sums),
+            )
         sums += sums8
         return sums
 
-    places = _places(UNIFORM_BITS[draws.distribution])
     _resample(columns, n, itemsets, replicates, out, n_threads, monitor, places, sums_of)
 
 
