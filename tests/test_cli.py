@@ -175,6 +175,24 @@ def test_every_form_of_the_tables_says_the_same(folder, capsys, kind, columns):
         assert estimate["confidence_interval"] == pytest.approx(tags[name]["confidence_interval"])
 
 
+def test_strata_and_clusters_in_columns(folder, capsys):
+    people = {name: [f"person {i // 3}" for i in range(n)] for name, n in (("train", 300), ("test", 200))}
+    cities = {name: ["north" if int(p.split()[1]) % 4 else "south" for p in who] for name, who in people.items()}
+    for name in people:
+        data = parquet_format.read_table(f"{name}.parquet")
+        save(data.append_column("person", [people[name]]).append_column("city", [cities[name]]), name)
+    wanted = expected(weights="multinomial", strata=cities, clusters=people)
+    given = ["--weights", "multinomial", "--strata", "city", "--clusters", "person"]
+    found = result(capsys, *TAGS, *given)
+    assert found == wanted
+    assert found["run"]["n_clusters"] == {"train": 100, "test": 67}
+    assert audit(*TAGS, *given) == 0
+    assert "in clusters (100 of train, 67 of test) within strata (2 of train, 2 of test)" in capsys.readouterr().out
+    assert "train.parquet" in error(capsys, *TAGS, "--clusters", "nobody")
+    only_test = result(capsys, *TAGS, "--clusters", "person", "--resample", "test")
+    assert only_test == expected(clusters=people["test"], resample="test")
+
+
 def test_tags_with_groups_in_columns(folder, capsys):
     got = result(capsys, *files(), "--groups", "female,male", "--tags", "objects", "--resamples", "200")
     assert got == expected()

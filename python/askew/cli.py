@@ -117,6 +117,12 @@ def _audit(args: argparse.Namespace) -> None:
             _log(f"{paths[0]}{' …' if len(paths) > 1 else ''}: {table!r}")
         return table
 
+    def labels(column: str | None) -> Any:
+        """A column of each table that is resampled."""
+        if column is None:
+            return None
+        return {name: read_table(getattr(args, name), [column])[column] for name in options.resample}
+
     def work() -> Audit:
         train = read(args.train, truth, vocabulary=args.vocabulary and _lines(args.vocabulary))
         test = read(args.test, truth, like=train, ids=args.id)
@@ -124,7 +130,8 @@ def _audit(args: argparse.Namespace) -> None:
         order = None if args.id is None else test if scanned else test.ids
         scores = {} if args.threshold is None else {"threshold": args.threshold}
         pred = read(args.pred, columns, like=train, ids=args.id, order=order, **scores)
-        return audit(train, test, pred, **{**vars(options), "checkpoint": args.checkpoint})
+        design = {"strata": labels(args.strata_column), "clusters": labels(args.clusters_column)}
+        return audit(train, test, pred, **{**vars(options), **design, "checkpoint": args.checkpoint})
 
     _output(args, work, lambda result: f"{result!r}\n")
 
@@ -599,7 +606,25 @@ def _add_audit(commands: Any) -> None:
         default="both",
         help="tables that the replicates vary (default: %(default)s)",
     )
-    _add_option(intervals, "--weights", "weights", "Poisson weights of instances, or of distinct rows", choices=WEIGHTS)
+    _add_option(
+        intervals,
+        "--weights",
+        "weights",
+        "Poisson weights of instances, multinomial ones (Efron's bootstrap), or Poisson weights of distinct rows",
+        choices=WEIGHTS,
+    )
+    intervals.add_argument(
+        "--strata",
+        dest="strata_column",
+        metavar="COLUMN",
+        help="a column of the resampled tables: with multinomial weights, replicates keep the size of each stratum",
+    )
+    intervals.add_argument(
+        "--clusters",
+        dest="clusters_column",
+        metavar="COLUMN",
+        help="a column of the resampled tables: instances with the same id are drawn together",
+    )
 
     running = parser.add_argument_group("running")
     _add_option(running, "--backend", "backend", "what counts", choices=("auto", *BACKENDS))

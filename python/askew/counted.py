@@ -11,6 +11,7 @@ import numpy as np
 from askew.annotations import Named
 from askew.counting import TablePlan
 from askew.counts import PER_SET, Counts, Resampling
+from askew.design import Design
 from askew.engine import Engine, Monitor
 from askew.errors import InputError
 from askew.interop.names import listed
@@ -43,6 +44,7 @@ class CountedPlan(TablePlan):
 
     def __init__(self, counts: Counts) -> None:
         self._counts, self.table = counts, counts.resampling.table
+        self.design = Design(None, counts.resampling.n_strata, counts.resampling.n_clusters)
         self.has_predictions, self.group_names = counts.has_predictions, counts.group_names
         self._place = {tuple(columns): number for number, columns in enumerate(counts.sets.columns())}
 

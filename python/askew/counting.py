@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from askew.annotations import Annotations, Named, check_annotations
 from askew.checkpoints import Checkpoint
 from askew.checks import check_choice, check_whole
 from askew.counts import Counts, Resampling
+from askew.design import Design
 from askew.engine import Draws, Engine, Monitor, choose, threads
 from askew.engine.weights import DISTRIBUTIONS
 from askew.errors import InputError
@@ -25,7 +27,7 @@ from askew.sets import AttributeSets, Limits, mine, universe
 
 TABLES = {"train": 0, "test": 1}
 #: Of instances, and of distinct rows.
-WEIGHTS = (*DISTRIBUTIONS, "poisson-patterns")
+WEIGHTS = (*DISTRIBUTIONS, "multinomial", "poisson-patterns")
 MAX_REPLICATES = 2**31 - 1
 DEFAULT_MEMORY = 2**30
 MIN_MEMORY = 2**28
@@ -44,6 +46,8 @@ def count(
     pred: Named | None = None,
     n_resamples: int = 0,
     weights: str = "poisson",
+    strata: Any = None,
+    clusters: Any = None,
     rng: RNG = None,
     table: str | None = None,
     first_row: int = 0,
@@ -68,10 +72,12 @@ def count(
         Predictions for the same instances: adds the three views that need them.
     n_resamples : int, default 0
         Number of bootstrap replicates B.
-    weights : {"poisson", "poisson32", "poisson-patterns"}
-        Poisson(1) weights of instances, from 16-bit or 32-bit uniforms, or Poisson(c) weights of the distinct rows that
-        c instances share: other replicates of the same distribution, and faster where rows repeat often. These need the
-        whole table at once.
+    weights : {"poisson", "poisson32", "multinomial", "poisson-patterns"}
+        Poisson(1) weights of instances, from 16-bit or 32-bit uniforms; multinomial weights, that is n draws with
+        replacement; or Poisson(c) weights of the distinct rows that c instances share: other replicates of the same
+        distribution, and faster where rows repeat often. The last two need the whole table at once.
+    strata, clusters : array_like of n labels, optional
+        As in `audit`, of this table; strata may be "groups". Clusters need the whole table at once.
     rng : int, numpy Generator, SeedSequence or None
         Seed of the weights: a whole number in [0, 2**64) is taken as it is. None: a fresh one, kept in
         ``resampling.seed``.
@@ -95,7 +101,8 @@ def count(
     ------
     InputError
         An argument out of range; no set meets `min_count`; the counts would take more than `max_memory`; `pred` of
-        other instances; a part of a table (`first_row`) with weights of patterns.
+        other instances; a part of a table (`first_row`) with weights of a whole table; labels of strata or clusters
+        that are missing, are not n, or do not nest.
 
     Examples
     --------
@@ -114,9 +121,9 @@ def count(
     check_memory(max_memory)
     n_resamples, max_memory = int(n_resamples), int(max_memory)
     first_row = check_whole("first_row", first_row, 0)
-    if first_row and weights == "poisson-patterns":
-        raise InputError("weights='poisson-patterns' needs the whole table at once: first_row must be 0")
     if not isinstance(annotations, Annotations) or not isinstance(pred, (Annotations, type(None))):
+        if strata is not None or clusters is not None:
+            raise InputError("strata and clusters need the table in memory: scan.collect() brings it there")
         if first_row:
             raise InputError("a scan knows the place of its rows: leave first_row out (rows= counts a part of it)")
         from askew.streaming import count_scan
@@ -131,11 +138,14 @@ def count(
             return count_scan(annotations, pred, table, sets, rows, max_memory, held, *how)
     if rows is not None or checkpoint is not None:
         raise InputError("rows= and checkpoint= are for scans: this table is in memory")
-    plan = CountingPlan.of(annotations, pred, table)
+    plan = CountingPlan.of(annotations, pred, table).drawn_in(weights, strata, clusters)
+    if first_row and plan.resampling(weights, 0, 0).of_whole_table:
+        kind = "clusters" if clusters is not None else f"weights={weights!r}"
+        raise InputError(f"{kind} needs the whole table at once: first_row must be 0")
     engine, n_used = choose(backend), threads(n_threads)
     if isinstance(sets, str) and sets == "subsets" and pred is None and n_resamples == 0:
         with progress_monitor(progress) as monitor:
-            resampling = Resampling(weights, 0, plan.table, 0)
+            resampling = plan.resampling(weights, 0, 0)
             counts = plan.mine(limits, resampling, engine, n_used, monitor, first_row=first_row)
         plan.check_fits(len(counts.sets), 0, max_memory)
         return counts
@@ -147,7 +157,7 @@ def count(
         raise InputError("the list of attribute sets is empty")
     plan.check_fits(len(sets), n_resamples, max_memory)
     seed = seed_of(rng) if n_resamples else 0  # the sample itself draws nothing
-    resampling = Resampling(weights, seed, plan.table, n_resamples)
+    resampling = plan.resampling(weights, seed, n_resamples)
     if n_resamples:
         plan = plan.prepared_for(weights, engine, n_used)
     with progress_monitor(progress) as monitor:
@@ -173,6 +183,17 @@ class TablePlan:
     group_names: tuple[str, ...]
     #: Whether the table is read again for every run, so that few runs are better than small ones.
     streamed = False
+    design = Design()
+
+    def drawn_in(self, weights: str, strata: Any, clusters: Any) -> TablePlan:
+        """The plan whose replicates are drawn within strata and in clusters: a label per instance, or None."""
+        if strata is not None or clusters is not None:
+            raise InputError("strata and clusters need the table in memory: scan.collect() brings it there")
+        return self
+
+    def resampling(self, weights: str, seed: int, n_resamples: int) -> Resampling:
+        """The record of the weights, for counts."""
+        return Resampling(weights, seed, self.table, n_resamples, self.design.n_strata, self.design.n_clusters)
 
     @property
     def n(self) -> int:
@@ -248,6 +269,7 @@ class CountingPlan(TablePlan):
     pred: Annotations | None
     table: str
     patterns: PatternTable | None = None
+    design: Design = field(default_factory=Design)
 
     @classmethod
     def of(cls, annotations: Annotations, pred: Annotations | None, table: str | None) -> CountingPlan:
@@ -261,6 +283,9 @@ class CountingPlan(TablePlan):
         if weights != "poisson-patterns":
             return self
         return replace(self, patterns=pattern_table(self.layout.columns, self.annotations.n, engine, n_threads))
+
+    def drawn_in(self, weights: str, strata: Any, clusters: Any) -> CountingPlan:
+        return replace(self, design=Design.of(self.annotations, self.table, weights, strata, clusters))
 
     @cached_property
     def layout(self) -> Layout:
@@ -323,7 +348,7 @@ class CountingPlan(TablePlan):
             counting = None if len(replicates) else monitor  # of two steps, the long one is told of
             buffer[:, 0] = engine.count(layout.columns, self.annotations.n, itemsets, n_threads, counting)
         if len(replicates):
-            draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row)
+            draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row, self.design.units)
             out = buffer.T[int(sample) :]
             if self.patterns is None:
                 n = self.annotations.n

@@ -21,7 +21,7 @@ from askew.sets import AttributeSets
 Int64 = npt.NDArray[np.int64]
 
 #: 1: every array as int64. 2: replicates as differences from the sample, in as few bytes as hold them; `source` and
-#: `predicts_groups`.
+#: `predicts_groups`; strata and clusters.
 FILE_VERSION = 2
 
 
@@ -53,6 +53,13 @@ class Resampling:
     seed: int
     table: str
     n_resamples: int
+    n_strata: int | None = None
+    n_clusters: int | None = None
+
+    @property
+    def of_whole_table(self) -> bool:
+        """Whether the weights of an instance depend on what other instances there are."""
+        return self.weights in ("multinomial", "poisson-patterns") or self.n_clusters is not None
 
 
 class Counts:
@@ -66,7 +73,7 @@ class Counts:
     sets : AttributeSets
     group_names : tuple of str
     resampling : Resampling
-        Weights, seed, table and number of replicates.
+        Weights, seed, table, numbers of replicates, of strata and of clusters.
     rows : tuple of (int, int)
         Which instances of the table were counted, as half-open ranges.
     source : str
@@ -171,7 +178,7 @@ class Counts:
         Raises
         ------
         InputError
-            The rows overlap; sets, groups, weights, seed, table or replicates differ; weights of distinct rows.
+            The rows overlap; sets, groups, weights, seed, table or replicates differ; weights of a whole table.
         """
         if not isinstance(other, Counts):
             return NotImplemented
@@ -184,10 +191,12 @@ class Counts:
         ]:
             if mine != theirs:
                 raise InputError(f"these counts cannot be added: their {what} differ ({mine} and {theirs})")
-        if self.resampling.n_resamples and self.resampling.weights == "poisson-patterns":
+        if self.resampling.n_resamples and self.resampling.of_whole_table:
+            of = {"poisson-patterns": "of distinct rows", "multinomial": "of Efron's bootstrap"}
+            kind = "of clusters" if self.resampling.n_clusters is not None else of[self.resampling.weights]
             raise InputError(
-                "these counts cannot be added: weights of distinct rows are drawn for a whole table. "
-                "Take weights='poisson'"
+                f"these counts cannot be added: weights {kind} are drawn for a whole table. Take weights='poisson'"
+                + (" without clusters" if self.resampling.n_clusters is not None else "")
             )
         rows = joined_rows(self.rows + other.rows, self.resampling.table)
         arrays = {name: array + other._arrays[name] for name, array in self._arrays.items()}

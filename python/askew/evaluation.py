@@ -22,7 +22,8 @@ from askew.annotations import Annotations, Named
 from askew.checkpoints import Checkpoint
 from askew.conventions import Convention
 from askew.counting import KERNEL_BYTES, CountingPlan, TablePlan, stream_bytes
-from askew.counts import Counts, Resampling, View
+from askew.counts import Counts, View
+from askew.design import labels_for
 from askew.errors import AskewWarning, InputError
 from askew.intervals import ConfidenceInterval, Jackknife, bca_probabilities, confidence_interval, tail_of
 from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
@@ -129,10 +130,16 @@ class Pass:
             if annotations is None:
                 return None
             made = plan_of(annotations, predictions, name, options.max_memory, options.checkpoint)
-            if not options.n_resamples or name not in options.resample:
+            if name not in options.resample:
+                return made
+            labels = (labels_for(name, resampled, getattr(options, of), of) for of in ("strata", "clusters"))
+            made = made.drawn_in(options.weights, *labels)
+            if not options.n_resamples:
                 return made
             return made.prepared_for(options.weights, options.engine, options.chosen_threads)
 
+        given = {"train": train, "test": test}
+        resampled = [name for name in options.resample if given[name] is not None]
         seed = 0
         if options.n_resamples:
             seed = seed_of(options.rng) if options.checkpoint is None else options.checkpoint.seed(options.rng)
@@ -151,6 +158,8 @@ class Pass:
         """The same tables and seed, with the predictions of another model."""
         options = self.options
         plan = plan_of(test, pred, "test", options.max_memory, options.checkpoint)
+        if isinstance(plan, CountingPlan) and self.test is not None:
+            plan = replace(plan, design=self.test.design)
         if options.n_resamples and "test" in options.resample:
             plan = plan.prepared_for(options.weights, options.engine, options.chosen_threads)
         return replace(self, test=plan)
@@ -178,6 +187,8 @@ class Pass:
             method=options.method,
             confidence_level=float(options.confidence_level),
             alternative=options.alternative,
+            n_strata={name: k for name, plan in self.plans.items() if (k := plan.design.n_strata) is not None},
+            n_clusters={name: k for name, plan in self.plans.items() if (k := plan.design.n_clusters) is not None},
             predicts_groups=None if self.test is None else self.test.predicts_groups,
         )
 
@@ -193,7 +204,7 @@ class Pass:
             varies = name in self.options.resample
             counts[name] = plan.run(
                 sets,
-                Resampling(self.options.weights, self.seed, name, self.options.n_resamples),
+                plan.resampling(self.options.weights, self.seed, self.options.n_resamples),
                 replicates if varies else range(0),
                 self.options.engine,
                 self.options.chosen_threads,

@@ -65,12 +65,17 @@ class DistinctRows:
         Raises
         ------
         InputError
-            The table is not in memory.
+            The table is not in memory, or is not drawn instance by instance.
         """
         if not isinstance(plan, CountingPlan):
             raise InputError(
                 f"method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take "
                 '"percentile" or "basic", or scan.collect()'
+            )
+        if plan.design.n_strata is not None or plan.design.n_clusters is not None:
+            raise InputError(
+                f"method={options.method!r} is for instances that are drawn one by one, not within strata or in clusters: "
+                'take "percentile" or "basic"'
             )
         if plan.patterns is not None:
             return cls(plan, plan.patterns)
@@ -85,7 +90,7 @@ class DistinctRows:
         """Weight of each row, of all instances that share it together, in every replicate: shape (J, B)."""
         n_resamples, options = work.options.n_resamples, work.options
         out = np.zeros((len(self.multiplicities), n_resamples), np.int64)
-        draws = Draws(options.weights, work.seed, TABLES[table], 0)
+        draws = Draws(options.weights, work.seed, TABLES[table], 0, self.plan.design.units)
         for start in range(0, len(out), _PATTERNS):
             part = slice(start, min(start + _PATTERNS, len(out)))
             single = Itemsets(

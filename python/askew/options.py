@@ -54,9 +54,17 @@ TEXT = """\
         "less" and "greater" give intervals without a lower, or an upper end (∓∞), as ``scipy.stats.bootstrap``.
     resample : {"train", "test"} or both, default ("train", "test")
         Which tables the replicates vary. Test and predictions always share one resample.
-    weights : {"poisson", "poisson32", "poisson-patterns"}, default "poisson"
-        Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms; or of each distinct row that c
-        instances share: Poisson(c), other replicates of the same distribution, and faster where rows repeat often.
+    weights : {"poisson", "poisson32", "multinomial", "poisson-patterns"}, default "poisson"
+        Weights per instance: independent Poisson(1), from 16-bit or 32-bit uniforms; multinomial, the ordinary
+        bootstrap of as many draws with replacement as there are instances; or of each distinct row that c instances
+        share: Poisson(c), other replicates of the same distribution as "poisson", and faster where rows repeat often.
+    strata : array_like of n labels, mapping of "train" and "test" to such labels, or "groups", optional
+        With multinomial weights, every replicate holds as many instances of each stratum as the table: draws are made
+        within strata. "groups": those in the same groups of the ground truth. One array will do where one table is
+        resampled. Labels are text or whole numbers. Poisson weights do not depend on strata (a warning says so).
+    clusters : array_like of n labels, or mapping of "train" and "test" to such labels, optional
+        Instances that were sampled together, such as the pictures of one person: whole clusters are drawn, and all
+        instances of a cluster have its weight. Each cluster is in one stratum.
     rng : int, numpy Generator, SeedSequence or None, default None
         Seed of the weights. A whole number in [0, 2**64) gives the same replicates everywhere; None takes a fresh
         seed, which ``run.seed`` tells.
@@ -92,6 +100,8 @@ class Options:
     alternative: str = "two-sided"
     resample: str | tuple[str, ...] = ("train", "test")
     weights: str = "poisson"
+    strata: Any = None
+    clusters: Any = None
     rng: RNG = None
     backend: str = "auto"
     n_threads: int | None = None

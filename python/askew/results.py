@@ -47,11 +47,23 @@ class Run:
     alternative: str
     predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
     n_models: int = 1
+    n_strata: dict[str, int] = field(default_factory=dict)  # of the tables of which strata were given
+    n_clusters: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_intervals(self) -> bool:
         """Whether there are replicates, or a method that needs none."""
         return self.n_resamples > 0 or self.method == "delta"
+
+    @property
+    def design(self) -> str:
+        """What the replicates draw, where that is not one instance after the other; else nothing."""
+        parts = [
+            f"{text} ({', '.join(f'{n:,} of {table}' for table, n in numbers.items())})"
+            for text, numbers in (("in clusters", self.n_clusters), ("within strata", self.n_strata))
+            if numbers and self.n_resamples
+        ]
+        return f"instances are drawn {' '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)
@@ -355,6 +367,7 @@ class Estimate:
             lines.append(f"  {100 * self.run.confidence_level:.6g} % {self.run.method} interval{source}")
         if not math.isnan(self.p_value):
             lines.append(f"  no amplification: p = {self.p_value:.4g}")
+        lines += [f"  {self.run.design}"] if self.run.design else []
         if self.absolute and self.run.n_resamples:
             lines.append(
                 f"  from sampling noise alone: {_number(self.noise_floor)}; debiased value: {_number(self.debiased)}"
@@ -452,6 +465,7 @@ class Audit(Mapping[str, Estimate]):
         if run.n_resamples:
             intervals = "" if run.method == "delta" else f"{level} {run.method} intervals from "
             lines.append(f"{intervals}{run.n_resamples:,} {run.weights} replicates of {tables}, seed {run.seed}")
+            lines += [run.design] if run.design else []
             if any(e.absolute for e in self.estimates.values()):
                 lines.append(
                     "sampling noise raises the |Δ| metrics (Multi_…): compare them with noise_floor, and see debiased"
