@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import askew
-from askew.engine import Draws, Engine, Itemsets, choose, cupy
+from askew.engine import Draws, Engine, Itemsets, Units, choose, cupy
 from askew.engine.choice import GPU_BACKENDS
 from askew.engine.gpu import GpuEngine
 from askew.engine.pattern_weights import TOP
@@ -142,6 +142,17 @@ def test_resample_patterns(gpu: Engine, n_patterns: int, replicates: range) -> N
         engine.resample_patterns(columns, multiplicities, sets, draws, replicates, out.T, 1, None)
         counts.append(out)
     assert np.array_equal(counts[0], counts[1])
+
+
+@pytest.mark.parametrize("distribution", ["multinomial", "poisson"])
+def test_units_are_left_to_the_host(distribution: str) -> None:
+    columns, units = [packed(random_table(9, 2))], Units(np.arange(9, dtype=np.uint32) // 2, None, np.array([0, 5]))
+    out = np.zeros((2, 2, 4), np.int64)
+    for engine, counts in zip((REFERENCE, GpuEngine("on-host", HostDevice(), REFERENCE)), out, strict=True):
+        draws = Draws(distribution, 1, 0, 0, units)
+        engine.resample(columns, 9, itemsets([(0,), (1,)]), draws, range(4), counts.T, 1, None)
+    assert out.any()
+    assert np.array_equal(out[0], out[1])
 
 
 def test_multiplicities_beyond_the_kernel_are_left_to_the_host() -> None:

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, Units, words_for
+from askew.engine import Draws, Engine, Itemsets, MiningTable, TooManySets, Units, choose, words_for
 from askew.engine.multinomial import multinomial_weights
 from askew.engine.reference import ReferenceEngine, _members
 from askew.engine.weights import weights
@@ -713,3 +713,13 @@ def test_a_monitor_can_stop_the_balancing_of_strata(engine: Engine, n_threads: i
     columns, out = [packed(np.zeros((n, 1), np.uint8))], np.zeros((1, n_replicates), np.int64)
     with pytest.raises(StopNow):
         engine.resample(columns, n, itemsets([(0,)]), draws, range(n_replicates), out.T, n_threads, stop)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_balancing_a_few_replicates_at_a_time(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = reference_of_units("strata", 1025)
+    monkeypatch.setattr("askew.engine.reference._BALANCED_VALUES", 2000)
+    if engine == "numba":
+        pytest.importorskip("numba")
+        monkeypatch.setattr("askew.engine.numba_kernels.balance._MAX_CHANGES", 200)
+    assert np.array_equal(multinomial_counts(choose(engine), "strata", 1025, 1), expected)
