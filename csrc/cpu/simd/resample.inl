@@ -74,7 +74,7 @@ struct UnitWeights {
     const Changes::Group& group = changes.groups[unit / kWordBits];
     const Word place = Word{1} << unit % kWordBits;
     if ((group.units & place) == 0) return;
-    const std::uint32_t i = group.before + static_cast<std::uint32_t>(std::popcount(group.units & (place - 1)));
+    const std::uint32_t i = group.before + static_cast<std::uint32_t>(__builtin_popcountll(group.units & (place - 1)));
     for (std::uint32_t c = changes.starts[i]; c < changes.starts[i + 1]; ++c) {
       const std::uint8_t code = changes.codes[c];
       weights[code % kTaken] = static_cast<std::uint8_t>(weights[code % kTaken] + (code < kTaken ? 1 : -1));
