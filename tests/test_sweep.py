@@ -329,3 +329,15 @@ def test_tables_that_do_not_belong_together() -> None:
         askew.sweep(one, one, [[0.5]])
     with pytest.raises(TypeError, match="unexpected keyword argument 'backends'"):
         askew.sweep(TRAIN, TEST, SCORES, backends="numpy")
+
+
+def test_designs_reach_every_threshold():
+    train, test, pred = askew.datasets.make_annotations(600, n_attributes=4, amplification=0.2, rng=1)[:3]
+    scores = 0.6 * pred.to_numpy()[0] + 0.4 * np.random.default_rng(0).random((test.n, 4))
+    clusters = {name: np.arange(table.n) // 3 for name, table in [("train", train), ("test", test)]}
+    how = {"n_resamples": 50, "rng": 3, "weights": "multinomial", "clusters": clusters}
+    swept = askew.sweep(train, test, scores, thresholds=[0.3, 0.5], **how)
+    for row, threshold in enumerate([0.3, 0.5]):
+        there = Annotations.from_scores(scores, test, thresholds=threshold, like=test)
+        interval = askew.directional(train, test, there, **how).confidence_interval
+        assert (swept["low"][row], swept["high"][row]) == interval

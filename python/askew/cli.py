@@ -121,7 +121,9 @@ def _audit(args: argparse.Namespace) -> None:
         """A column of each table that is resampled."""
         if column is None:
             return None
-        return {name: read_table(getattr(args, name), [column])[column] for name in options.resample}
+        if scanned:
+            raise InputError("--strata and --clusters need tables that fit the memory: one file for each")
+        return {name: read_table(getattr(args, name)[0], [column])[column] for name in options.resample}
 
     def work() -> Audit:
         train = read(args.train, truth, vocabulary=args.vocabulary and _lines(args.vocabulary))

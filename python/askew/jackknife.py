@@ -74,8 +74,8 @@ class DistinctRows:
             )
         if plan.design.n_strata is not None or plan.design.n_clusters is not None:
             raise InputError(
-                f"method={options.method!r} is for instances that are drawn one by one, not within strata or in clusters: "
-                'take "percentile" or "basic"'
+                f"method={options.method!r} is for instances that are drawn one by one, not within strata or in "
+                'clusters: take "percentile" or "basic"'
             )
         if plan.patterns is not None:
             return cls(plan, plan.patterns)

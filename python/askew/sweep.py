@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from askew import interop, metrics
 from askew.annotations import Annotations, _packed_groups, check_annotations
 from askew.checks import check_choice, check_whole
 from askew.counting import KERNEL_BYTES, CountingPlan
-from askew.counts import Counts, Resampling, View
+from askew.counts import Counts, View
 from askew.engine import Monitor, words_for
 from askew.engine.protocol import Words
 from askew.errors import InputError
@@ -189,9 +189,11 @@ class _Bins:
             packed = pack_rows(np.arange(0, bins.size + 1, n_columns), bins.ravel(), len(words))
             words[:, first // 64 : first // 64 + packed.shape[1]] = packed
         table = Annotations._assembled(Packed(tuple(map(str, range(len(words)))), words, n), self.groups, None)
-        return CountingPlan.of(table, None, "test").run(
+        assert work.test is not None
+        plan = replace(CountingPlan.of(table, None, "test"), design=work.test.design)
+        return plan.run(
             AttributeSets.singletons(table),
-            Resampling(options.weights, work.seed, "test", options.n_resamples),
+            plan.resampling(options.weights, work.seed, options.n_resamples),
             range(options.n_resamples if "test" in options.resample else 0),
             options.engine,
             options.chosen_threads,
