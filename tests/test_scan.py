@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import askew
-from askew import Annotations, InputError, scan, streaming, universes
+from askew import Annotations, InputError, evaluation, scan, streaming, universes
 
 
 def as_table(prefix: str, annotations: Annotations) -> pa.Table:
@@ -120,3 +120,24 @@ def test_several_models_take_scans(tables, scans, chunk_rows):
 def test_intervals_from_distinct_rows_need_the_table_in_memory(scans, chunk_rows, method):
     with pytest.raises(InputError, match=f"method='{method}' needs the distinct rows of train, which is not in memory"):
         askew.mals(*scans, method=method, n_resamples=100)
+
+
+@pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning")
+@pytest.mark.parametrize(("tile", "per_pass", "block"), [(4, 12, 64), (1000, 1000, 1000)])
+def test_tiles_and_blocks_are_those_of_tables_in_memory(tables, scans, monkeypatch, tile, per_pass, block):
+    """Sets in passes of several tiles, replicates in blocks: each pass reads the files again."""
+    monkeypatch.setattr(streaming, "KEPT", 10**9)
+    monkeypatch.setattr(evaluation.Pass, "_tile", lambda self, n_rows: tile)
+    monkeypatch.setattr(evaluation.Pass, "_block", lambda self, n_sets: block)
+    sets = askew.AttributeSets.subsets(tables[0], max_size=2, min_count=200)
+    assert len(sets) == 23
+
+    def statistic(counted: evaluation.Tables) -> np.ndarray:
+        return counted.test.predicted_attributes.co_set_group / counted.train.truth.co_set_group
+
+    how = {"sets": sets, "n_resamples": 200, "rng": 3}
+    expected = askew.audit(*tables, **how)
+    distribution = askew.bootstrap(statistic, *tables, **how).bootstrap_distribution
+    monkeypatch.setattr(evaluation.Pass, "_per_pass", lambda self, n_sets, step: per_pass)
+    assert askew.audit(*scans, **how).to_dict(cells=True) == expected.to_dict(cells=True)
+    assert np.array_equal(askew.bootstrap(statistic, *scans, **how).bootstrap_distribution, distribution)
