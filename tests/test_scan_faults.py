@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.dataset as ds
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
@@ -251,6 +253,21 @@ def test_files_without_rows(tmp_path: Path) -> None:
     with small():
         assert integers(counted(folder)) == integers(counted(TABLE))
     assert scans(folder)[0].group_names == ("x", "y", "z")
+
+
+def test_types_that_are_guessed_of_csv(tmp_path: Path) -> None:
+    """No label becomes two groups because one file has numbers only."""
+    (tmp_path / "0.csv").write_text("a,g\n1,01\n0,02\n")
+    (tmp_path / "1.csv").write_text("a,g\n1,\n0,\n")
+    (tmp_path / "2.csv").write_text("a,g\n1,01\n0,x\n")
+    scan = Annotations.scan(tmp_path, attributes=["a"], groups="g")
+    with pytest.raises(InputError, match=r"2.csv: column 'g' looks like string, in .*0.csv like int64"):
+        _ = scan.group_names
+    text = pa.csv.ConvertOptions(column_types={"g": pa.string()}, strings_can_be_null=True)
+    told = ds.dataset(tmp_path, format=ds.CsvFileFormat(convert_options=text))
+    scan = Annotations.scan(told, attributes=["a"], groups="g")
+    assert scan.group_names == ("01", "02", "x")
+    assert count(scan, ["a"]).truth.co_group.tolist() == [[2, 1, 1]]
 
 
 def test_text_that_is_none(tmp_path: Path) -> None:

@@ -398,7 +398,8 @@ class Annotations(Named):
             temporary folder.
         on_error : {"raise", "skip"}
             What to do with what cannot be read: row groups of a Parquet file (about a million rows together), or a
-            whole file of another kind. What was skipped is told in a warning, and in ``skipped``.
+            whole file of another kind. What was skipped is told in a warning, and in ``skipped``. The rows after it
+            keep their places, and so their weights, if a footer tells how many rows are lost.
 
         Returns
         -------

@@ -116,6 +116,7 @@ class Files:
         self._stamps = self._stamp(self._paths)
         self._pieces: list[tuple[int, list[int] | None, int, int | None]] | None = None
         self._sizes: list[int | None] | None = None
+        self._guesses: dict[str, tuple[str, str]] = {}  # of CSV: the type of a column, and the file it was seen in
 
     @classmethod
     def found(cls, paths: Any, filters: Any = None) -> Files:
@@ -258,6 +259,8 @@ class Files:
         try:
             fragment, schema = self._fragment(number, row_groups)
             check_columns(columns, schema.names, path)
+            if self._dataset.format.default_extname == "csv":
+                self._check_guesses(columns, schema, path)
             names = list(dict.fromkeys(columns))
             yield from fragment.to_batches(
                 schema=schema, columns=names, filter=self._filter, batch_size=rows, batch_readahead=2
@@ -268,6 +271,19 @@ class Files:
             raise InputError(f"{path}: there is no such file") from error
         except (pyarrow.ArrowException, OSError, ValueError, TypeError) as error:
             raise InputError(f"{path} cannot be read: {error}") from error
+
+    def _check_guesses(self, columns: Sequence[str], schema: Any, path: str) -> None:
+        """Raise `InputError` where pyarrow takes a column for text in one CSV file and for numbers in another."""
+        for name in columns:
+            kind = str(schema.field(name).type)
+            if kind == "null":
+                continue
+            first, where = self._guesses.setdefault(name, (kind, path))
+            if (kind == "string") != (first == "string"):
+                raise InputError(
+                    f"{path}: column {name!r} looks like {kind}, in {where} like {first}: 01 would be the label '1' in "
+                    "one and '01' in the other. Give a pyarrow.dataset.dataset with column_types, or Parquet"
+                )
 
 
 class Stream:
