@@ -57,7 +57,7 @@ class Joined:
         pass
 
     def _read(self, columns: Sequence[str], rows: int) -> Iterator[Any]:
-        duckdb = load("duckdb", "joining by id")
+        duckdb, pyarrow = load("duckdb", "joining by id"), load("pyarrow", "joining by id")
         self._join()
         with duckdb.connect(self._database, read_only=True) as connection:
             wanted = list(dict.fromkeys(columns))
@@ -65,7 +65,7 @@ class Joined:
             relation = connection.sql(f"SELECT {names} FROM joined ORDER BY rowid")
             read = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
             for batch in read(rows):
-                yield batch.rename_columns(wanted) if wanted else batch
+                yield pyarrow.record_batch(batch.columns, wanted) if wanted else batch
 
     def _join(self) -> None:
         if self._database is not None:
