@@ -87,6 +87,23 @@ def test_a_file_that_is_none(fault: str, number: int, tmp_path: Path) -> None:
         assert vocabulary.group_names == ("x", "y", "z")
 
 
+def test_a_bit_that_flipped_in_a_page_with_a_checksum(tmp_path: Path) -> None:
+    how = {"compression": "none", "use_dictionary": False, "write_page_checksum": True, "row_group_size": 1500}
+    pq.write_table(TABLE, tmp_path / "0.parquet", **how)
+    assert integers(counted(tmp_path)) == integers(counted(TABLE))
+    column = pq.ParquetFile(tmp_path / "0.parquet").metadata.row_group(1).column(0)
+    end = column.data_page_offset + column.total_compressed_size
+    with (tmp_path / "0.parquet").open("rb") as file:
+        file.seek(end - 8)
+        value = file.read(8)
+    assert value in (bytes(8), b"\x01" + bytes(7))
+    overwrite(tmp_path / "0.parquet", end - 8, bytes([value[0] ^ 1]))  # a 0 that is a 1, or the other way
+    with pytest.raises(InputError, match=r"0.parquet cannot be read: .*(CRC|checksum)"):
+        counted(tmp_path)
+    with small(piece_rows=1), pytest.warns(AskewWarning, match="1,500 rows in 1 piece were skipped"):
+        assert counted(tmp_path, on_error="skip").rows == ((0, 1500),)
+
+
 def undamaged(folder: Path, *ranges: tuple[int, int]) -> Counts:
     """Counts of some rows of the same files as they were."""
     write(folder)

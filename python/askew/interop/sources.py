@@ -489,9 +489,13 @@ def _keys(files: Sequence[str], pyarrow: Any) -> Any:
 
 
 def _reader(kind: str, files: Sequence[str]) -> Any:
+    dataset = load("pyarrow.dataset", "reading files")
+    if kind == "parquet":  # pages may have checksums, which pyarrow compares only if told to
+        checked = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+        return dataset.ParquetFileFormat(default_fragment_scan_options=checked)
     if kind != "csv":
         return kind
-    csv, dataset = load("pyarrow.csv", "reading CSV"), load("pyarrow.dataset", "reading CSV")
+    csv = load("pyarrow.csv", "reading CSV")
     layout = csv.ParseOptions(delimiter="\t" if ".tsv" in files[0].lower()[-7:] else ",")
     # an empty cell of a text column is a missing label, not a label of no letters
     return dataset.CsvFileFormat(layout, convert_options=csv.ConvertOptions(strings_can_be_null=True))
