@@ -124,14 +124,25 @@ def _load(connection: Any, table: str, source: Source, columns: Sequence[str], i
     if not (pyarrow.types.is_integer(kind) or str(kind) in ("string", "large_string", "string_view")):
         raise InputError(f"{source!r}: the ids in column {ids!r} have type {kind}; expected whole numbers or text")
 
+    wrong: list[InputError] = []
+
     def all_batches() -> Iterable[Any]:
-        yield first
-        for batch in batches:
-            yield from [batch] if batch.schema == first.schema else _cast(batch, first.schema, source, pyarrow)
+        try:
+            yield first
+            for batch in batches:
+                yield from [batch] if batch.schema == first.schema else _cast(batch, first.schema, source, pyarrow)
+        except InputError as error:  # DuckDB makes an error of its own of it, traceback and all
+            wrong.append(error)
+            raise
 
     reader = pyarrow.RecordBatchReader.from_batches(first.schema, all_batches())
     connection.register("batches", reader)
-    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM batches")
+    try:
+        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM batches")
+    except Exception:
+        if wrong:
+            raise wrong[0] from None
+        raise
     connection.unregister("batches")
 
 
@@ -140,13 +151,17 @@ def _batches(source: Source, columns: Sequence[str], pyarrow: Any) -> Iterator[A
     for number, piece in enumerate(source.pieces()):
         source.check_unchanged(number)
         for batch in piece.read(columns, _BATCH):
-            decoded = [
-                column.cast(column.type.value_type) if pyarrow.types.is_dictionary(column.type) else column
-                for column in map(batch.column, columns)
-            ]
+            decoded = [_decoded(batch.column(name), pyarrow) for name in columns]
             if len(batch):
                 yield pyarrow.record_batch(decoded, [f"c{i}" for i in range(len(decoded))])
         source.check_unchanged(number)
+
+
+def _decoded(column: Any, pyarrow: Any) -> Any:
+    if pyarrow.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    # a file without labels does not say what type they would have
+    return column.cast(pyarrow.string()) if pyarrow.types.is_null(column.type) else column
 
 
 def _cast(batch: Any, schema: Any, source: Source, pyarrow: Any) -> Iterable[Any]:
