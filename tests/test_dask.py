@@ -45,10 +45,13 @@ def client():
 
 
 @pytest.fixture(params=["processes", "1 thread", "3 threads"])
-def any_client(request):
+def any_client(request, monkeypatch):
+    """Clusters of different kinds and sizes, with different parts of the rows."""
     if request.param == "processes":
+        monkeypatch.setattr(askew.dask, "TASKS", 3)
         yield request.getfixturevalue("client")
         return
+    monkeypatch.setattr(askew.dask, "TASK_ROWS", 700 if request.param == "3 threads" else 1 << 20)
     with (
         new_cluster(n_workers=int(request.param[0]), threads_per_worker=2, processes=False) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
@@ -91,9 +94,7 @@ def sent(scans, client):
 
 
 @pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning")
-@pytest.mark.parametrize("rows", [700, 1 << 20])
-def test_an_audit_is_that_of_one_machine(scans, any_client, monkeypatch, rows):
-    monkeypatch.setattr(askew.dask, "TASK_ROWS", rows)
+def test_an_audit_is_that_of_one_machine(scans, any_client):
     how = {"n_resamples": 100, "rng": 3, "max_size": 2, "min_count": 20}
     mine = askew.dask.audit(*scans, client=any_client, **how)
     assert mine.to_dict(cells=True) == askew.audit(*scans, **how).to_dict(cells=True)
