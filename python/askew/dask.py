@@ -32,6 +32,7 @@ except ImportError as error:
 
 import askew
 from askew.annotations import Named
+from askew.audit import Predictions
 from askew.counts import Counts
 from askew.errors import AskewError, InputError
 from askew.executors import END, Ranges, Save, Told, left
@@ -52,7 +53,13 @@ T = TypeVar("T")
 
 
 def audit(
-    train: Named, test: Named, pred: Named, *, client: Client | None = None, retries: int = RETRIES, **options: Any
+    train: Named,
+    test: Named,
+    pred: Predictions,
+    *,
+    client: Client | None = None,
+    retries: int = RETRIES,
+    **options: Any,
 ) -> Audit:
     """`askew.audit` on a Dask cluster: the same numbers, for any number of workers.
 
@@ -60,7 +67,7 @@ def audit(
     ----------
     train, test, pred : Scan
         As in `askew.audit`. Their files must be where each worker can read them, under the same names. One of train and
-        test may be in memory, or counts.
+        test may be in memory.
     client : distributed.Client, optional
         Default: the one that is current, see `distribute`.
     retries : int, default 2
@@ -98,14 +105,15 @@ def audit(
     True
     >>> folder.cleanup()
     """
-    tables = {"train": train, "test": test, "pred": pred}
-    if not any(isinstance(table, Scan) for table in tables.values()):
-        raise InputError("a cluster works on scans, and none of the tables is one: see askew.Annotations.scan")
-    sent = [
-        distribute(table, client=client, retries=retries) if isinstance(table, Scan) else table
-        for table in tables.values()
-    ]
-    return askew.audit(*sent, **options)
+
+    def there(table: Any) -> Any:
+        if isinstance(table, (list, tuple)):
+            return [there(each) for each in table]
+        return distribute(table, client, retries=retries) if isinstance(table, Scan) else table
+
+    if not any(isinstance(table, Scan) for table in (train, test)):
+        raise InputError("a cluster works on scans, and neither train nor test is one: see askew.Annotations.scan")
+    return askew.audit(there(train), there(test), there(pred), **options)
 
 
 def distribute(scan: Scan, client: Client | None = None, *, retries: int = RETRIES) -> Scan:
