@@ -18,6 +18,8 @@ import pytest
 import askew
 from askew import cli
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*interval too high:askew.AskewWarning")  # of noise, as here
+
 pytest.importorskip("narwhals")
 pyarrow = pytest.importorskip("pyarrow")
 csv_format = pytest.importorskip("pyarrow.csv")
@@ -124,9 +126,12 @@ def test_data_on_stdout_and_log_on_stderr(folder):
     assert out.startswith("metric ")
     assert "Multi_M->G" in out
     assert "200 poisson replicates" in out
-    assert [line.split(":")[:2] for line in err.splitlines()] == [
+    *read, warning = err.splitlines()
+    assert [line.split(":")[:2] for line in read] == [
         ["askew", f" {name}.parquet"] for name in ("train", "test", "pred")
     ]
+    assert warning.startswith("askew: warning: Multi_")
+    assert "interval too high" in warning
     assert "groups: female, male" in err
 
 
@@ -134,7 +139,6 @@ def test_json_is_that_of_the_python_api(folder, capsys):
     assert result(capsys, *TAGS) == expected()
 
 
-@pytest.mark.filterwarnings("ignore:.*outside its basic interval:askew.AskewWarning")
 def test_options_reach_the_audit(folder, capsys):
     options = {
         "sets": "observed",
