@@ -68,7 +68,6 @@ def test_metrics_alone_are_those_of_the_audit(known: askew.datasets.Synthetic, a
         assert estimate.variance == pytest.approx(audited[name].variance, rel=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:.*outside its percentile interval:askew.AskewWarning")
 def test_no_amplification_is_within_the_noise() -> None:
     tables = make_annotations(20_000, n_attributes=5, density=0.3, amplification=0.0, error_rate=0.5, rng=8)[:3]
     with pytest.warns(AskewWarning, match="Multi_G->M: .*too high") as warned:
@@ -80,6 +79,18 @@ def test_no_amplification_is_within_the_noise() -> None:
     assert float(estimate) < 2 * estimate.noise_floor
     assert estimate.confidence_interval.low > 0  # what the docs warn of: the interval of an |Δ| metric cannot reach 0
     assert estimate.debiased < float(estimate)
+
+
+def test_attributes_that_lean_by_chance_come_with_a_warning() -> None:
+    tables = make_annotations(200, n_attributes=10, density=0.3, bias=0.0, rng=0)[:3]
+    with pytest.warns(AskewWarning, match="BA_MALS: replicates lie .* which way some cells lean") as warned:
+        estimate = askew.mals(*tables, n_resamples=200, rng=0)
+    replicates = estimate.bootstrap_distribution
+    below = (estimate.value - replicates.mean()) / replicates.std(ddof=1)
+    assert below > 0.5
+    assert f"lie {below:.1f} standard errors below the value" in str(warned[0].message)
+    clear = make_annotations(2_000, n_attributes=10, density=0.3, bias=0.8, rng=0)[:3]
+    askew.mals(*clear, n_resamples=200, rng=0)  # warns of nothing
 
 
 def test_without_replicates_there_is_no_interval(known: askew.datasets.Synthetic) -> None:

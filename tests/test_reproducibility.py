@@ -172,6 +172,7 @@ def test_predictions_and_truth_share_one_resample() -> None:
     assert np.array_equal(counts.truth.co_group, counts.prediction.co_group)
 
 
+@pytest.mark.filterwarnings("ignore:.*replicates lie:askew.AskewWarning")  # or not: as the seed will have it
 def test_a_fresh_seed_is_recorded() -> None:
     first, second = count(rng=None), count(rng=None)
     assert first.resampling.seed != second.resampling.seed

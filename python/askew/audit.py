@@ -66,6 +66,7 @@ def mals(train: Named, test: Named, pred: Predictions = None, **options: Any) ->
     -----
     AskewWarning
         Most cells are undefined; most sets have a support below 10; too few replicates for the confidence level.
+        Replicates lie far from the value, so that its interval holds less than it says (docs/statistics.md).
 
     References
     ----------
@@ -262,6 +263,7 @@ def audit(train: Named, test: Named, pred: Predictions = None, **options: Any) -
     -----
     AskewWarning
         Most cells are undefined; most sets have a support below 10; too few replicates for the confidence level.
+        Replicates lie far from the value, so that its interval holds less than it says (docs/statistics.md).
 
     Examples
     --------

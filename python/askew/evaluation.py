@@ -48,7 +48,9 @@ _TEMPORARIES = 11  # arrays of the size of a metric's cells that are alive at on
 KERNEL_BLOCK = 128  # replicates that the resampling kernel makes at a time
 _TILE_BYTES = 2**27  # larger tiles gain nothing, and NumPy's temporaries then cost page faults
 FEW_SUPPORT = 10
-LARGE_RISE = 1.0  # where half of the percentile intervals, or more, miss what they estimate: docs/statistics.md
+# Standard errors between replicates and value beyond which intervals fail (docs/statistics.md, "Warnings"):
+LARGE_RISE = 1.0  # of metrics of |Δ|: most percentile intervals miss
+LARGE_SHIFT = 0.5  # of signed metrics: one in ten, or more
 ONE_MODEL_WEIGHTS = ("poisson-patterns",)
 KEPT_SHARE = 0.25  # of the memory, for what step-down adjustment needs of all cells
 
@@ -608,12 +610,18 @@ def warn_of_intervals(estimates: Mapping[str, Estimate], stacklevel: int) -> Non
 
     for name, estimate in estimates.items():
         run, (low, high) = estimate.run, estimate.confidence_interval
-        rise = rise_of(estimate) if estimate.absolute else 0.0
-        if rise > LARGE_RISE:
+        rise = 0.0 if estimate.cell_values is None else rise_of(estimate)  # a user's statistic may be of any kind
+        if estimate.absolute and rise > LARGE_RISE:
             warn(
                 f"{name}: sampling noise adds to |Δ|, and the bootstrap adds it again: replicates lie {rise:.1f} "
                 f"standard errors above the value, and the {run.method} interval too high. "
                 "Compare noise_floor, debiased and p_value"
+            )
+        elif not estimate.absolute and abs(rise) > LARGE_SHIFT:
+            warn(
+                f"{name}: replicates lie {abs(rise):.1f} standard errors {'above' if rise > 0 else 'below'} the value, "
+                "for sampling noise decides which way some cells lean: the interval may miss what it estimates. "
+                "It takes more instances, or attributes that are less rare"
             )
         if run.method != "BCa" or not run.n_resamples:
             continue
