@@ -105,7 +105,10 @@ def test_p_values_of_a_metric_by_plain_loops(mals: bool) -> None:
     x1, n1, x2, n2 = np.moveaxis(replicates(terms), 1, 0)
     delta = x1 / n1 - x2 / n2
     variances = [(x + 1) / (n + 2) * (n - x + 1) / (n + 2) / (n + 2) for x, n in [(x1, n1), (x2, n2)]]
-    t = abs(delta[0]) / np.sqrt(sum(variances)[0])
+    factor = np.sqrt(
+        sum(s[0] * n[0] / (n[0] - 1) for s, n in zip(variances, (n1, n2), strict=True)) / sum(variances)[0]
+    )
+    t = abs(delta[0]) / np.sqrt(sum(variances)[0]) / factor
     deviations = abs(delta[1:] - delta[0]) / np.sqrt(sum(variances)[1:])
     tested = (2 * x2[0] > n2[0]) if mals else np.ones(t.shape, bool)
 

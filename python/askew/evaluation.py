@@ -41,6 +41,7 @@ from askew.progress import part_of, progress_monitor
 from askew.randomness import seed_of
 from askew.results import CellValues, Estimate, Run
 from askew.sets import AttributeSets
+from askew.summary import noise_factor, of_sample
 
 Floats = npt.NDArray[np.float64]
 
@@ -461,7 +462,9 @@ class _Sums:
         summary = summaries[0] if len(summaries) == 1 else mixed(summaries, differences, self.share)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
-        statistics, deviations = summary.deviation[0].copy(), summary.deviation[1:]
+        # a sample's deviations are less than the population's: the evidence is weighed on their scale
+        statistics = summary.deviation[0] / noise_factor(of_sample(differences[0]))[0]
+        deviations = summary.deviation[1:]
         of_difference = summary.spread
         if self.options.method == "delta" and self.jackknife is not None:
             of_difference = self.jackknife.cells.standard_error[tile]
