@@ -7,7 +7,7 @@ from typing import Any
 
 Record = dict[str, Any]
 
-METHODS = ("percentile", "basic", "BCa", "studentized", "delta")
+METHODS = ("percentile", "basic", "BCa", "delta")
 SIGNED = ("BA_MALS", "BiasAmp_A->T", "BiasAmp_T->A")
 ABSOLUTE = ("Multi_MALS", "Multi_G->M", "Multi_M->G")
 OF_MODELS = "mean ± z·sd/√k"
@@ -17,10 +17,12 @@ NOTHING = "–"
 def tables(results: Record) -> dict[str, str]:
     """Markdown tables by name."""
     scenarios = results["scenarios"]
-    single = [each for each in scenarios if not of_models(each)]
+    studentized = [each for each in scenarios if any(row["method"] == "studentized" for row in each["intervals"])]
+    single = [each for each in scenarios if not of_models(each) and each not in studentized]
     return {
         "signed": of_intervals(single, SIGNED),
         "absolute": of_intervals(single, ABSOLUTE),
+        "studentized": of_studentized(studentized),
         "cells": of_cells(single),
         "tests": of_tests(single),
         "families": of_families(single),
@@ -69,6 +71,16 @@ def of_intervals(scenarios: Sequence[Record], metrics: Sequence[str]) -> str:
     return table(["scenario", "samples", *METHODS, "length", "rise"], rows)
 
 
+def of_studentized(scenarios: Sequence[Record]) -> str:
+    """Coverage in %."""
+    rows = []
+    for each in scenarios:
+        of = [row for row in each["intervals"] if row["method"] == "studentized"]
+        fields = (triple(of, metrics, lambda row: percent(row["coverage"])) for metrics in (SIGNED, ABSOLUTE))
+        rows.append([each["scenario"], str(each["n_attributes"]), str(each["repeats"]), *fields])
+    return table(["scenario", "attributes", "samples", "signed", "|Δ|"], rows)
+
+
 def of_cells(scenarios: Sequence[Record]) -> str:
     """Coverage of Δ in %, with its standard error: cells of a sample are not independent."""
     rows = []
@@ -85,7 +97,7 @@ def of_cells(scenarios: Sequence[Record]) -> str:
                     ),
                 ]
             )
-    return table(["scenario", "metric", *(m for m in METHODS if m != "studentized")], rows)
+    return table(["scenario", "metric", *METHODS], rows)
 
 
 def of_tests(scenarios: Sequence[Record]) -> str:
@@ -94,14 +106,13 @@ def of_tests(scenarios: Sequence[Record]) -> str:
     def show(row: Record) -> str:
         return f"**{percent(row['rejected'])}**" if row["none_amplified"] else percent(row["rejected"])
 
-    chosen = [each for each in scenarios if not each["scenario"].startswith("studentized")]
     rows = [
         [
             each["scenario"],
             str(each["repeats"]),
             *(triple(each["tests"], [metric], show) for metric in (*SIGNED, *ABSOLUTE)),
         ]
-        for each in chosen
+        for each in scenarios
     ]
     return table(["scenario", "samples", *SIGNED, *ABSOLUTE], rows)
 
@@ -112,7 +123,7 @@ def of_families(scenarios: Sequence[Record]) -> str:
     rows = []
     for each in scenarios:
         of = [row for row in each["families"] if row["false_p"] is not None]
-        if of and not each["scenario"].startswith("studentized"):
+        if of:
             fields = (triple(of, ABSOLUTE, lambda row, name=name: percent(row[name])) for name in names)
             rows.append([each["scenario"], str(each["repeats"]), *fields])
     header = ["p ≤ 5 % of the unamplified", "false among q ≤ 5 %", "any false with adjusted p ≤ 5 %"]
@@ -123,8 +134,6 @@ def of_noise(scenarios: Sequence[Record]) -> str:
     """What estimates of |Δ| metrics are on average."""
     rows = []
     for each in scenarios:
-        if each["scenario"].startswith("studentized"):
-            continue
         for row in [row for row in each["noise"] if row["metric"] in ABSOLUTE]:
             bias, left = row["value"] - row["truth"], row["debiased"] - row["truth"]
             taken = f"{100 * (1 - left / bias):.0f} %" if bias > 5 * row["value_error"] else NOTHING
