@@ -109,7 +109,7 @@ def test_labels_of_any_kind_and_name() -> None:
         assert count(weights="multinomial", strata=labels) == expected
 
 
-@pytest.mark.filterwarnings("ignore:.*outside its percentile interval:askew.AskewWarning")
+@pytest.mark.filterwarnings("ignore:.*(outside its percentile interval|replicates lie):askew.AskewWarning")
 @pytest.mark.parametrize("options", [{}, {"strata": "groups"}, {"clusters": {"train": CLUSTERS}}])
 def test_an_audit_by_brute_force(options: dict[str, Any]) -> None:
     """Every metric in some replicates, from weights stated in NumPy."""
@@ -181,7 +181,7 @@ def test_standard_error_in_clusters_has_the_design_effect(kind: str) -> None:
     assert standard_error(x, weights=kind) == pytest.approx(simple, rel=FIVE_SIGMA + 1 / n_clusters)
 
 
-@pytest.mark.filterwarnings("ignore:.*outside its percentile interval:askew.AskewWarning")
+@pytest.mark.filterwarnings("ignore:.*(outside its percentile interval|replicates lie):askew.AskewWarning")
 def test_results_say_what_was_drawn() -> None:
     options = {"n_resamples": 200, "rng": 1, "weights": "multinomial"}
     result = askew.audit(TRAIN, TEST, PRED, **options, strata="groups", clusters=None)

@@ -404,7 +404,7 @@ def bootstrap(
     value, replicates, jackknife = bootstrap_values(statistic, work, sets)
     name = getattr(statistic, "__name__", "statistic")
     estimate = Estimate(name, value[()], work.run(), replicates, jackknife=jackknife)
-    warn_of_intervals({name: estimate}, stacklevel=3)
+    warn_of_intervals({name: estimate})
     return estimate
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import warnings
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from askew.counts import Counts, Resampling
 from askew.engine import Itemsets
-from askew.errors import AskewWarning, InputError
+from askew.errors import InputError, warn
 from askew.files import whole_file
 from askew.randomness import RNG, seed_of
 from askew.sets import AttributeSets
@@ -137,7 +136,7 @@ class Checkpoint:
         except OSError as error:  # a full disk is no reason to lose what is in memory: the state before stays
             why = error.strerror or error
             text = f"{path} could not be saved ({why}): the run goes on, from the state before if it is killed"
-            warnings.warn(text, AskewWarning, stacklevel=2)
+            warn(text)
         self._last = time.monotonic()
         self._took = self._last - begin
 
@@ -146,7 +145,7 @@ class Checkpoint:
 
 
 def _warn_of_damage(why: object) -> None:
-    warnings.warn(f"{why}: what it was to save is done again", AskewWarning, stacklevel=4)
+    warn(f"{why}: what it was to save is done again")
 
 
 def _locked(file: IO[bytes]) -> bool:

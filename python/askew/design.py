@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from askew.annotations import Annotations
 from askew.engine import Units
-from askew.errors import AskewWarning, InputError
+from askew.errors import InputError, warn
 from askew.interop.columns import as_column
 from askew.interop.labels import MISSING, encode
 
@@ -142,15 +141,9 @@ def _of_clusters(stratum: Int64, of_row: npt.NDArray[np.uint32], n_clusters: int
 
 def _warn(what: str, weights: str, n_single: int) -> None:
     if weights != "multinomial":
-        warnings.warn(
+        warn(
             f"{what} change nothing: {weights!r} weights are independent of each other, within strata as across them. "
-            "weights='multinomial' keeps the size of each stratum",
-            AskewWarning,
-            stacklevel=6,
+            "weights='multinomial' keeps the size of each stratum"
         )
     elif n_single:
-        warnings.warn(
-            f"{what}: {n_single:,} have a single instance, whose weight is 1 in every replicate: they add no variance",
-            AskewWarning,
-            stacklevel=6,
-        )
+        warn(f"{what}: {n_single:,} have a single instance, whose weight is 1 in every replicate: they add no variance")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+
 
 class AskewError(Exception):
     """Base class of all errors raised by askew."""
@@ -17,3 +21,11 @@ class BackendError(AskewError, RuntimeError):
 
 class AskewWarning(UserWarning):
     """A number was computed, but is of little worth as it stands: says why."""
+
+
+def warn(text: str) -> None:
+    """An `AskewWarning` on the line that called this package."""
+    package, level, frame = os.path.dirname(__file__) + os.sep, 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, AskewWarning, stacklevel=level)

@@ -8,7 +8,6 @@ nor block, so that the integers are the same for any budget.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,7 +23,7 @@ from askew.conventions import Convention
 from askew.counting import KERNEL_BYTES, CountingPlan, TablePlan, stream_bytes
 from askew.counts import Counts, View
 from askew.design import labels_for
-from askew.errors import AskewWarning, InputError
+from askew.errors import InputError, warn
 from askew.intervals import (
     ConfidenceInterval,
     Jackknife,
@@ -383,7 +382,7 @@ def evaluate(
     for work in passes:
         work.warn_of_skipped()
     if together:
-        warn_of_intervals(estimates[0], stacklevel=5)
+        warn_of_intervals(estimates[0])
     _warn(options, list(all_sums[0].values()))
     return estimates
 
@@ -605,12 +604,8 @@ def rise_of(estimate: Estimate) -> float:
     return float(np.mean(replicates) - estimate.value) / error if error > 0 else 0.0
 
 
-def warn_of_intervals(estimates: Mapping[str, Estimate], stacklevel: int) -> None:
+def warn_of_intervals(estimates: Mapping[str, Estimate]) -> None:
     """Say when an interval says little of its value."""
-
-    def warn(text: str) -> None:
-        warnings.warn(text, AskewWarning, stacklevel=stacklevel + 1)
-
     for name, estimate in estimates.items():
         run, (low, high) = estimate.run, estimate.confidence_interval
         rise = 0.0 if estimate.cell_values is None else rise_of(estimate)  # a user's statistic may be of any kind
@@ -649,10 +644,6 @@ def warn_of_intervals(estimates: Mapping[str, Estimate], stacklevel: int) -> Non
 
 def _warn(options: Options, sums: list[_Sums]) -> None:
     """Say when a number is of little worth."""
-
-    def warn(text: str) -> None:
-        warnings.warn(text, AskewWarning, stacklevel=5)
-
     tail = tail_of(options.confidence_level, options.alternative)
     if options.method != "delta" and 0 < options.n_resamples < 2.5 / tail * (1 - 1e-9):
         warn(

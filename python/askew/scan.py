@@ -6,7 +6,6 @@ import hashlib
 import queue
 import re
 import threading
-import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
@@ -18,7 +17,7 @@ from askew import interop
 from askew.annotations import Annotations, Named, Names, _columns_named, _one_or_list, _used
 from askew.engine import words_for
 from askew.engine.protocol import Words
-from askew.errors import AskewWarning, InputError
+from askew.errors import InputError, warn
 from askew.executors import HERE, Executor, Ranges
 from askew.interop import Packed
 from askew.interop.columns import first_null
@@ -749,4 +748,4 @@ def warn_of_skipped(scans: Sequence[Scan]) -> None:
         shown = "; ".join(each.reason for each in seen[:3])  # which names the file
         more = f"; and {len(seen) - 3:,} more" if len(seen) > 3 else ""
         text = f"{least}{rows:,} rows in {len(seen):,} piece{'s' * (len(seen) > 1)} were skipped: {shown}{more}"
-        warnings.warn(text, AskewWarning, stacklevel=4)
+        warn(text)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
 from askew.engine.protocol import Engine
 from askew.engine.reference import ReferenceEngine
-from askew.errors import AskewError, AskewWarning, BackendError, InputError
+from askew.errors import AskewError, BackendError, InputError, warn
 
 if TYPE_CHECKING:
     from askew.engine.gpu import GpuEngine
@@ -59,7 +58,7 @@ def _fallback(reason: str) -> Engine:
         engine, description = _numba(), "Numba backend, whose kernels are compiled when they are first needed"
     except BackendError as error:
         engine, description, reason = _reference(), "slow NumPy backend", f"{reason} {error}"
-    warnings.warn(f"askew runs on its {description}. {reason}", AskewWarning, stacklevel=4)
+    warn(f"askew runs on its {description}. {reason}")
     return engine
 
 
