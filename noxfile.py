@@ -121,6 +121,14 @@ def numba(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """The recipe for Spark, in its local mode. Needs Java, and 450 MB of downloads."""
+    install_native(session)
+    session.install("pyspark>=3.5")
+    session.run("pytest", "tests/test_examples.py", "-k", "spark")
+
+
+@nox.session
 def nvrtc(session: nox.Session) -> None:
     """CUDA's run-time compiler, which needs no GPU, takes the kernels unchanged, as backend "cupy" gives them to it."""
     install_pure(session, "[test]")

@@ -291,7 +291,8 @@ def test_what_is_no_table_of_scores(scores: Any, message: str) -> None:
         ([0.5], r"one for each of the 2 attributes; the shape is \(1,\)"),
         ([0.5] * 3, r"the shape is \(3,\)"),
         ([[0.5, 0.5]], r"the shape is \(1, 2\)"),
-        ("calibrated", r"must be numbers, not 'calibrated'; .*calibrated_thresholds"),
+        ("calibrated", "go together"),
+        ("best", r"must be numbers, not 'best'; .*calibrated_thresholds"),
         (None, "must be numbers, not missing"),
         (True, "must be numbers, not True"),
         ([1j, 0], "must be numbers"),
@@ -316,3 +317,22 @@ def test_lengths_and_names_that_differ() -> None:
     with pytest.raises(InputError, match="truth must be Annotations, not list"):
         calibrated_thresholds(SCORES, [[1, 0]])  # type: ignore[arg-type]
     assert askew.calibrated_thresholds is calibrated_thresholds
+
+
+def test_thresholds_are_calibrated_on_a_validation_set():
+    rng = np.random.default_rng(0)
+    truth = Annotations(rng.random((50, 3)) < 0.4, ["x", "y"] * 25, attribute_names=["cup", "hat", "tea"])
+    of_validation, of_test = rng.random((50, 3)), rng.random((20, 3))
+    how = {"groups": ["x", "y"] * 10, "like": truth}
+    pred = Annotations.from_scores(of_test, thresholds="calibrated", validation=(of_validation, truth), **how)
+    by_hand = np.sort(of_validation, axis=0)[::-1][truth.to_numpy()[0].sum(axis=0) - 1, range(3)]
+    assert np.array_equal(pred.to_numpy()[0], of_test >= by_hand)
+    with pytest.raises(InputError, match="go together"):
+        Annotations.from_scores(of_test, thresholds="calibrated", **how)
+    with pytest.raises(InputError, match="go together"):
+        Annotations.from_scores(of_test, validation=(of_validation, truth), **how)
+    with pytest.raises(InputError, match="must be a pair"):
+        Annotations.from_scores(of_test, thresholds="calibrated", validation=[of_validation, truth], **how)
+    other = Annotations(truth.to_numpy()[0], ["x", "y"] * 25)
+    with pytest.raises(InputError, match="other attributes than are declared"):
+        Annotations.from_scores(of_test, thresholds="calibrated", validation=(of_validation, other), **how)

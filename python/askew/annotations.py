@@ -237,6 +237,7 @@ class Annotations(Named):
         groups: Any,
         *,
         thresholds: Any = 0.5,
+        validation: tuple[Any, Annotations] | None = None,
         attribute_names: Sequence[str] | None = None,
         group_names: Sequence[str] | None = None,
         like: Annotations | None = None,
@@ -251,9 +252,12 @@ class Annotations(Named):
             a piece at a time. Infinities are allowed.
         groups, attribute_names, group_names, like, ids
             As in `Annotations`; scores without predicted groups take those of the ground truth: ``groups=test``.
-        thresholds : float or array_like of shape (p,), default 0.5
+        thresholds : float, array_like of shape (p,), or "calibrated", default 0.5
             A score that equals its threshold predicts the attribute. inf predicts none (but of scores inf), -inf all.
-            A threshold is rounded to the precision of the scores, as NumPy does it in ``scores >= 0.7``.
+            A threshold is rounded to the precision of the scores, as NumPy does it in ``scores >= 0.7``. "calibrated":
+            as many instances of the validation set are predicted to have an attribute as have it.
+        validation : (array_like, Annotations), optional
+            For "calibrated": the scores of a validation set, and its ground truth, as in `calibrated_thresholds`.
 
         Returns
         -------
@@ -279,6 +283,20 @@ class Annotations(Named):
                [0, 1]])
         """
         declared, declared_groups = _declared(attribute_names, group_names, like)
+        calibrated = isinstance(thresholds, str) and thresholds == "calibrated"
+        if calibrated != (validation is not None):
+            raise InputError(
+                'thresholds="calibrated" and validation=(scores, truth) of a validation set go together: give both, '
+                "or none of them"
+            )
+        if validation is not None:
+            from askew.thresholds import calibrated_thresholds
+
+            if not isinstance(validation, tuple) or len(validation) != 2:
+                raise InputError(f"validation must be a pair (scores, truth), not {show(validation)}")
+            if declared is not None and isinstance(validation[1], Annotations):
+                _check_declared(declared, validation[1].attribute_names)
+            thresholds = calibrated_thresholds(*validation)
         packed = interop.pack_scores(scores, thresholds, declared)
         return cls._assembled(packed, _packed_groups(groups, declared_groups), ids)
 
@@ -563,6 +581,11 @@ def check_annotations(**tables: object) -> None:
     for name, table in tables.items():
         if not isinstance(table, Named):
             raise InputError(f"{name} must be Annotations, not {type(table).__name__}: see askew.Annotations")
+
+
+def _check_declared(declared: Names, names: Names) -> None:
+    if declared != names:
+        raise InputError(f"the validation set has other attributes than are declared: {_difference(declared, names)}")
 
 
 def _declared(attribute_names: Any, group_names: Any, like: Named | None) -> tuple[Names | None, Names | None]:
