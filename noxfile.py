@@ -95,7 +95,8 @@ def run_all_tests(session: nox.Session, backend: str, *options: str) -> None:
     """Every test that reaches the backend that "auto" takes with a warning that begins so."""
     expected = f"ignore:askew runs on its {backend} backend:askew.errors.AskewWarning"
     ignored = [f"--ignore=tests/test_{name}.py" for name in ABOVE_THE_KERNELS]
-    session.run("pytest", "-W", expected, *ignored, *options, *(session.posargs or ALL_TESTS))
+    env = {"ASKEW_TEST_THREADS": "2"}
+    session.run("pytest", "-W", expected, *ignored, *options, *(session.posargs or ALL_TESTS), env=env)
 
 
 @nox.session
@@ -268,6 +269,7 @@ def run_sanitized(session: nox.Session, runtimes: list[str], chosen: list[str], 
     command = ["python", "-m", "pytest", *(session.posargs or [*KERNEL_TESTS, *chosen])]
     if "TSAN_OPTIONS" in options:  # the thread sanitizer cannot live with every random address layout
         command = ["setarch", "-R", *command]
+    options["ASKEW_TEST_THREADS"] = "5"
     session.run("env", f"LD_PRELOAD={preload}", *command, env=options, external=True)
 
 

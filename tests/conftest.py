@@ -49,6 +49,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         _core.force_simd("")
 
 
-@pytest.fixture(params=[1, 2, 5])
+#: Sessions that repeat tests on another build, or without one, take one number of threads.
+THREADS = [int(number) for number in os.environ.get("ASKEW_TEST_THREADS", "1 2 5").split()]
+
+
+@pytest.fixture(params=THREADS)
 def n_threads(request: pytest.FixtureRequest) -> int:
     return request.param
