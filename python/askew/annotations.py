@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 
-class Named:
+class Named(ABC):
     """What has attributes and groups by name: annotations in memory, or a scan of them."""
 
     __slots__ = ()
 
     @property
+    @abstractmethod
     def attribute_names(self) -> Names:
         """The p attributes, in the order of their columns."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def group_names(self) -> Names:
         """The q groups, in the order of their columns."""
-        raise NotImplementedError
 
     def check_same_names(self, other: Named, what: str = "the two tables") -> None:
         """Raise `InputError` unless `other` has the same attributes and groups, in the same order.

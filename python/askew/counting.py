@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -175,7 +176,7 @@ def check_memory(max_memory: int) -> None:
     check_whole("max_memory", max_memory, MIN_MEMORY)
 
 
-class TablePlan:
+class TablePlan(ABC):
     """How a table is counted, with the predictions for it if there are any, and how much memory its counts take."""
 
     table: str
@@ -196,27 +197,28 @@ class TablePlan:
         return Resampling(weights, seed, self.table, n_resamples, self.design.n_strata, self.design.n_clusters)
 
     @property
+    @abstractmethod
     def n(self) -> int:
         """Number of instances."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def predicts_groups(self) -> bool | None:
         """Whether a predicted group differs from the true one; None without predictions."""
-        raise NotImplementedError
 
     @property
     def n_skipped(self) -> int:
         """Rows that could not be read."""
         return 0
 
-    def warn_of_skipped(self) -> None:
+    def warn_of_skipped(self) -> None:  # noqa: B027 - most plans skip nothing
         """Say which, if there are any."""
 
+    @abstractmethod
     def prepared_for(self, weights: str, engine: Engine, n_threads: int) -> TablePlan:
         """The plan with what these weights need to know of the table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(
         self,
         sets: AttributeSets,
@@ -229,7 +231,6 @@ class TablePlan:
         sample: bool = True,
     ) -> Counts:
         """Count; the replicate axis holds the sample (if asked for) and the given replicates."""
-        raise NotImplementedError
 
     @property
     def bytes_per_replicate(self) -> int:
