@@ -205,9 +205,7 @@ def of_cells(cells: Any, delta: Floats) -> tuple[float, float, float, float]:
 
 def of_noise(estimate: askew.Estimate, value: float) -> tuple[float, ...]:
     """The truth, what estimates it, and by how many standard errors replicates lie above the value, on average."""
-    replicates = estimate.bootstrap_distribution
-    rise = float((np.nanmean(replicates) - float(estimate)) / np.nanstd(replicates, ddof=1))
-    return value, float(estimate), estimate.noise_floor, estimate.debiased, rise
+    return value, float(estimate), estimate.noise_floor, estimate.debiased, estimate.rise
 
 
 def of_family(estimate: askew.Estimate, difference: Floats) -> tuple[float, ...]:
@@ -216,7 +214,8 @@ def of_family(estimate: askew.Estimate, difference: Floats) -> tuple[float, ...]
     Share of the false with p ≤ 5 %; of false ones among those with q ≤ 5 %, and of the true that are there; whether
     a false one has an adjusted p ≤ 5 %, and the share of the true that have. NaN where there are none.
     """
-    cells = estimate.cells
+    assert estimate.cell_values is not None
+    cells = estimate.cell_values.table()
     tested = ~np.isnan(cells["p_value"])
     false = (np.abs(difference.ravel()) < NOTHING) & tested
     true = ~false & tested

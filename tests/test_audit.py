@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_known_amplification_is_found(known: askew.datasets.Synthetic, audited: 
     expected = np.abs(known.amplification).mean()
     estimate = audited["BiasAmp_A->T"]
     assert abs(float(estimate) - expected) < 4 * estimate.standard_error
-    cells = estimate.cells
+    cells = estimate.cell_values.table()
     errors = (cells["high"] - cells["low"]) / 3.92
     assert (np.abs(cells["delta"] - known.amplification.ravel()) < 4.5 * errors).all()
 
@@ -74,6 +75,7 @@ def test_no_amplification_is_within_the_noise() -> None:
         estimate = askew.multi_directional(*tables, max_size=2, n_resamples=400, rng=0)
     replicates = estimate.bootstrap_distribution
     rise = (replicates.mean() - estimate.value) / replicates.std(ddof=1)
+    assert estimate.rise == pytest.approx(rise, rel=1e-9)
     assert f"replicates lie {rise:.1f} standard errors above the value, and the percentile" in str(warned[0].message)
     assert estimate.noise_floor > 0
     assert float(estimate) < 2 * estimate.noise_floor
@@ -273,3 +275,18 @@ def test_universes_can_be_given(known: askew.datasets.Synthetic) -> None:
     assert askew.multi_mals(*tables, convention="reference").n_sets == len(
         AttributeSets.observed(known.train, known.test)
     )
+
+
+def test_rise_of_statistics_of_any_shape() -> None:
+    table = make_annotations(200, n_attributes=2, density=0.3, rng=8).train
+
+    def shares(counts: Any) -> Any:
+        """Two that vary, and one that does not."""
+        co, n = counts.train.truth.co_set[:, :2], counts.train.truth.n
+        return np.concatenate([co / n[:, None], np.ones((len(co), 1))], axis=1)
+
+    estimate = askew.bootstrap(shares, table, sets="singletons", n_resamples=50, rng=0)
+    replicates = estimate.bootstrap_distribution[:2]
+    expected = (replicates.mean(axis=1) - estimate.value[:2]) / replicates.std(axis=1, ddof=1)
+    np.testing.assert_allclose(estimate.rise, [*expected, 0], rtol=1e-9)
+    assert np.isnan(askew.bootstrap(shares, table, sets="singletons", n_resamples=0).rise).all()

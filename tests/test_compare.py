@@ -169,7 +169,9 @@ def test_several_models_are_their_mean() -> None:
         assert estimate.value == pytest.approx(np.mean(values), rel=1e-12)
         replicates = np.array([audit[name].bootstrap_distribution for audit in each])
         np.testing.assert_allclose(estimate.bootstrap_distribution, (share.T * replicates).sum(axis=0), rtol=1e-12)
-        np.testing.assert_allclose(estimate.cells["delta"], np.mean([a[name].cells["delta"] for a in each], axis=0))
+        np.testing.assert_allclose(
+            estimate.cell_values.delta, np.mean([a[name].cell_values.delta for a in each], axis=0)
+        )
         null = np.array([audit[name].null_distribution for audit in each])
         if estimate.absolute:
             p = (1 + ((share.T * null).sum(axis=0) >= estimate.value).sum()) / (1 + B)
@@ -188,8 +190,9 @@ def test_cells_of_several_models() -> None:
     ours = askew.multi_mals(TRAIN, TEST, [A, A], **OPTIONS)
     alone = askew.multi_mals(TRAIN, TEST, A, **OPTIONS)
     for column in ("baseline", "predicted", "delta", "low", "high", "standard_error"):
-        np.testing.assert_allclose(ours.cells[column], alone.cells[column], rtol=1e-9, atol=1e-12)
-    assert np.array_equal(np.isnan(ours.cells["p_value"]), np.isnan(alone.cells["p_value"]))
+        one, other = getattr(ours.cell_values, column), getattr(alone.cell_values, column)
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(np.isnan(ours.cell_values.p_value), np.isnan(alone.cell_values.p_value))
     assert ours.p_value == alone.p_value
     different = askew.multi_mals(TRAIN, TEST, list(MODELS.values()), **OPTIONS)
     assert different.standard_error > 0

@@ -88,10 +88,11 @@ def check(estimate: askew.Estimate, expected: oracle.Result, sets: list[oracle.S
     assert estimate.n_undefined == expected.n_undefined
     assert estimate.n_sets == len(sets)
     groups = study.train.group_names
-    assert list(estimate.cells["set"]) == [name for name in names_of(sets, study.train) for _ in groups]
-    assert list(estimate.cells["group"]) == [group for _ in sets for group in groups]
+    cells = estimate.cell_values.table()
+    assert list(cells["set"]) == [name for name in names_of(sets, study.train) for _ in groups]
+    assert list(cells["group"]) == [group for _ in sets for group in groups]
     for column in ("baseline", "predicted", "delta"):
-        close(estimate.cells[column], getattr(expected, column).ravel(), err_msg=column)
+        close(cells[column], getattr(expected, column).ravel(), err_msg=column)
 
 
 def universe(kind: str, study: Study, **limits: Any) -> list[oracle.Set]:
@@ -289,8 +290,8 @@ def test_a_bias_of_exactly_one_in_q_is_not_above_it() -> None:
     """Of the three groups each has a third of a; in b, only x has more."""
     train = askew.Annotations([[1, 1]] * 3 + [[0, 1]], ["x", "y", "z", "x"], attribute_names=["a", "b"])
     pred = askew.Annotations([[1, 1], [1, 0], [0, 0], [0, 1]], ["x"] * 4, like=train)
-    cells = askew.mals(train, train, pred).cells
-    assert cells["delta"].tolist() == [0, 0, 0, 0.5, 0, 0]
+    cells = askew.mals(train, train, pred).cell_values
+    assert cells.delta.tolist() == [[0, 0, 0], [0.5, 0, 0]]
 
 
 @pytest.mark.parametrize(("undefined", "deltas"), [("zero", [1 / 3, 0, 0, 0]), ("dropped", [1 / 3, 0])])
@@ -395,11 +396,11 @@ def test_replicates_are_the_metric_of_reweighted_rows(
             reflected = (2 * of_sample.value - high, 2 * of_sample.value - low)
             close(basic[name].confidence_interval, reflected)
             low, high = quantiles(deltas.reshape(n_resamples, -1), level)
-            close(estimate.cells["low"], low)
-            close(estimate.cells["high"], high)
+            close(estimate.cell_values.low.ravel(), low)
+            close(estimate.cell_values.high.ravel(), high)
             delta = of_sample.delta.ravel()
-            close(basic[name].cells["low"], 2 * delta - high)
-            close(basic[name].cells["high"], 2 * delta - low)
+            close(basic[name].cell_values.low.ravel(), 2 * delta - high)
+            close(basic[name].cell_values.high.ravel(), 2 * delta - low)
 
             if single:
                 assert math.isnan(estimate.noise_floor)

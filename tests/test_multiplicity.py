@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,9 @@ def test_p_values_of_a_metric_by_plain_loops(mals: bool) -> None:
         floor = max(floor, (1 + (of[:, order[rank:]].max(axis=1) >= t_of[cell]).sum()) / (1 + B))
         adjusted[cell] = floor
     np.testing.assert_array_equal(ours.cell_values.p_adjusted[tested], adjusted)
-    np.testing.assert_allclose(ours.cells["q_value"][tested.ravel()], stats.false_discovery_control(expected[tested]))
+    np.testing.assert_allclose(
+        ours.cell_values.table()["q_value"][tested.ravel()], stats.false_discovery_control(expected[tested])
+    )
 
     factor = np.sqrt(
         sum(s[0] * n[0] / (n[0] - 1) for s, n in zip(variances, (n1, n2), strict=True)) / sum(variances)[0]
@@ -158,23 +161,31 @@ def test_single_step_where_the_memory_is_short(monkeypatch: pytest.MonkeyPatch) 
     assert down.cell_values is not None
     assert single.cell_values is not None
     assert (down.cell_values.adjustment, single.cell_values.adjustment) == ("step-down", "single-step")
-    np.testing.assert_array_equal(down.cells["p_value"], single.cells["p_value"])
-    a, b = down.cells["p_adjusted"], single.cells["p_adjusted"]
+    np.testing.assert_array_equal(down.cell_values.p_value, single.cell_values.p_value)
+    a, b = down.cell_values.p_adjusted, single.cell_values.p_adjusted
     tested = ~np.isnan(a)
     assert (a[tested] <= b[tested]).all()
     assert a[tested].min() == b[tested].min()
     assert down.p_value == single.p_value
 
 
-def test_top() -> None:
-    ours = askew.multi_directional(TRAIN, TEST, PRED, n_resamples=B, rng=SEED, min_count=20)
-    top = ours.top(4)
-    assert top.n_rows == 4
-    assert list(top) == list(ours.cells)
-    assert top["p_adjusted"].tolist() == sorted(ours.cells["p_adjusted"].tolist())[:4]
-    without = askew.multi_directional(TRAIN, TEST, PRED, min_count=20).top(3)
-    assert without["delta"].tolist() == sorted(without["delta"].tolist(), key=abs, reverse=True)
+@pytest.mark.parametrize("metric", [askew.multi_directional, askew.multi_mals])
+def test_cells_with_most_evidence_are_first(metric: Callable[..., askew.Estimate]) -> None:
+    def evidence(row: dict[str, Any]) -> tuple[Any, ...]:
+        """Undefined numbers, which are None, are last; rounding is no evidence."""
+        size = abs(row["delta"]) if row["delta"] is not None else -1
+        t = size / row["standard_error"] if row["standard_error"] is not None else -1
+        return row["p_adjusted"] if row["p_adjusted"] is not None else 2, -round(t, 9), -round(size, 9)
+
+    ours = metric(TRAIN, TEST, PRED, n_resamples=B, rng=SEED, min_count=20)
+    assert ours.cell_values is not None
+    in_set_order = ours.cell_values.table().rows()
+    assert ours.cells.rows() == sorted(in_set_order, key=evidence)  # both are stable
+    assert ours.cells.rows() != in_set_order
+    assert ours.top(4).rows() == ours.cells.rows()[:4]
     assert ours.top(1000).n_rows == ours.cells.n_rows
+    without = metric(TRAIN, TEST, PRED, min_count=20)
+    assert without.cells["delta"].tolist() == sorted(without.cells["delta"].tolist(), key=lambda d: -round(abs(d), 9))
     with pytest.raises(askew.InputError, match="k must be"):
         ours.top(0)
 

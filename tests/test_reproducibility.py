@@ -242,7 +242,8 @@ def assert_same(first: askew.Estimate, second: askew.Estimate, *, rtol: float = 
         one, other = getattr(first, name), getattr(second, name)
         np.testing.assert_allclose(one, other, rtol=rtol, atol=0, err_msg=name)
     for name in ("baseline", "predicted", "delta", "low", "high"):
-        np.testing.assert_array_equal(first.cells[name], second.cells[name], err_msg=name)
+        one, other = getattr(first.cell_values, name), getattr(second.cell_values, name)
+        np.testing.assert_array_equal(one, other, err_msg=name)
 
 
 @pytest.mark.filterwarnings("ignore::askew.AskewWarning")

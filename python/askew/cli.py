@@ -144,15 +144,13 @@ def _demo(args: argparse.Namespace) -> None:
     def text(result: Audit) -> str:
         sizes = np.bitwise_count(test.packed_groups).sum(axis=1).tolist()
         people = ", ".join(f"{name} {size:,}" for name, size in zip(test.group_names, sizes, strict=True))
-        cells = result["Multi_G->M"].cells
-        largest = np.argsort(-np.abs(cells["delta"]), kind="stable")[:5]
         return (
             "COMPAS risk scores of people arrested in Broward County, Florida, and whether they reoffended\n"
             "(ProPublica, “Machine Bias”, 2016; https://github.com/propublica/compas-analysis).\n"
             "Prediction: a score above “Low”. Training data: people scored in the first half of 2013. Test data:\n"
             f"people scored after them ({people}).\n\n{result!r}\n\n"
-            "Cells of Multi_G->M with the largest |Δ|: P(set | group) in training data and in predictions\n"
-            f"{cells.take(largest)}\n\n"
+            "Cells of Multi_G->M with most evidence: P(set | group) in training data and in predictions\n"
+            f"{result['Multi_G->M'].top(5)}\n\n"
             f"On your own data (Parquet or CSV; see askew audit --help):\n  {EXAMPLE}\n"
         )
 

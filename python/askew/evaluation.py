@@ -29,7 +29,6 @@ from askew.intervals import (
     Jackknife,
     bca_probabilities,
     confidence_interval,
-    standard_error,
     tail_of,
 )
 from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
@@ -594,21 +593,11 @@ def _repeated(counts: Counts, n_rows: int) -> Counts:
     return Counts(counts.sets, counts.group_names, counts.resampling, counts.rows, arrays)
 
 
-def rise_of(estimate: Estimate) -> float:
-    """Mean of the replicates minus the value, in standard errors; 0 where there is none.
-
-    Efron & Tibshirani 1993, section 10.3, on the same scale: a bias below 0.25 can be ignored.
-    """
-    replicates = estimate.bootstrap_distribution[~np.isnan(estimate.bootstrap_distribution)]
-    error = float(standard_error(replicates))
-    return float(np.mean(replicates) - estimate.value) / error if error > 0 else 0.0
-
-
 def warn_of_intervals(estimates: Mapping[str, Estimate]) -> None:
     """Say when an interval says little of its value."""
     for name, estimate in estimates.items():
         run, (low, high) = estimate.run, estimate.confidence_interval
-        rise = 0.0 if estimate.cell_values is None else rise_of(estimate)  # a user's statistic may be of any kind
+        rise = 0.0 if estimate.cell_values is None else estimate.rise  # a user's statistic may be of any kind
         if estimate.absolute and rise > LARGE_RISE:
             warn(
                 f"{name}: sampling noise adds to |Δ|, and the bootstrap adds it again: replicates lie {rise:.1f} "
