@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 import askew
 import oracle
-from askew import Annotations, InputError
+from askew import Annotations, InputError, streaming
 from askew.datasets import make_annotations
 from askew.engine.weights import weights as draw
 
@@ -25,7 +25,14 @@ N = TEST.n
 SCORES = (0.4 * PRED.to_numpy()[0] + 0.6 * RNG.random((N, 4))).round(2)  # with ties
 THRESHOLDS = [0.5, -1, 0.07, 0.99, 0.5, 0.73, 2, np.inf, -np.inf]
 OVERLAPPING = RNG.random((N, 2)) < [0.7, 0.5]  # some in both groups, some in none
-METRICS = {"BA_MALS": askew.mals, "BiasAmp_A->T": askew.directional}
+METRICS = {
+    "BA_MALS": askew.mals,
+    "BiasAmp_A->T": askew.directional,
+    "Multi_MALS": askew.multi_mals,
+    "Multi_G->M": askew.multi_directional,
+}
+SINGLE = ("BA_MALS", "BiasAmp_A->T")
+NAMES = TEST.attribute_names
 module = sys.modules["askew.sweep"]
 
 
@@ -47,15 +54,22 @@ def by_hand(metric: str, groups: Any, options: dict[str, Any], test: Annotations
         {"n_resamples": 60, "resample": "train", "method": "basic", "confidence_level": 0.8},
         {"n_resamples": 60, "resample": "test", "weights": "poisson32"},
         {"n_resamples": 40, "signed": False, "convention": "reference"},
-        {"n_resamples": 9, "sets": [["3"], ["0"]]},
+        {"n_resamples": 40, "signed": True, "convention": "reference"},
+        {"n_resamples": 20, "convention": "reference", "alternative": "less"},
+        {"n_resamples": 20, "alternative": "greater", "method": "basic"},
+        {"n_resamples": 9, "sets": [NAMES[3], NAMES[0]]},
+        {"n_resamples": 9, "sets": [NAMES[:3], NAMES[2], NAMES[3:0:-2], NAMES[1:3]]},
+        {"n_resamples": 9, "sets": [NAMES]},
+        {"n_resamples": 9, "sets": "subsets", "max_size": 3, "min_count": 30, "support": "every"},
+        {"n_resamples": 9, "sets": "observed", "min_count": 40},
+        {"n_resamples": 9, "weights": "multinomial", "strata": "groups"},
         {"n_resamples": 9, "convention": askew.Convention(single_baseline="train", tie="nothing")},
+        {"n_resamples": 9, "convention": askew.Convention(sets="observed", multi_baseline="test"), "signed": True},
     ],
     ids=str,
 )
 def test_each_threshold_is_a_call_of_the_metric(metric: str, options: dict[str, Any]) -> None:
     options = {**options, "rng": 3}
-    if "sets" in options:
-        options["sets"] = [[TEST.attribute_names[int(a)] for a in m] for m in options["sets"]]
     table = askew.sweep(TRAIN, TEST, SCORES, metric=metric, thresholds=THRESHOLDS, **options)
     assert list(table) == ["threshold", "value", "low", "high"]
     assert table["threshold"].tolist() == THRESHOLDS
@@ -63,8 +77,9 @@ def test_each_threshold_is_a_call_of_the_metric(metric: str, options: dict[str, 
     np.testing.assert_array_equal(table["value"], [float(e) for e in expected])  # NaN equals NaN here
     np.testing.assert_array_equal(table["low"], [e.confidence_interval.low for e in expected])
     np.testing.assert_array_equal(table["high"], [e.confidence_interval.high for e in expected])
-    assert np.isfinite(table["value"]).sum() >= 7
-    assert np.isfinite(table["low"]).any() == ("n_resamples" in options)
+    assert np.isfinite(table["value"]).sum() >= 5
+    other = table["high" if options.get("alternative") == "less" else "low"]
+    assert np.isfinite(other).any() == ("n_resamples" in options)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -125,11 +140,46 @@ def test_attributes_and_levels_at_a_time(
 ) -> None:
     monkeypatch.setattr(module, "_tile", lambda *_: tile)
     monkeypatch.setattr(module, "_PIECE", 1)  # and 512 instances
-    options = {"n_resamples": 10, "rng": 0, "backend": backend, "n_threads": 2}
-    table = askew.sweep(TRAIN, TEST, SCORES, metric=metric, thresholds=THRESHOLDS, **options)
-    expected = by_hand(metric, TEST, {"n_resamples": 10, "rng": 0})
+    options = {"n_resamples": 10, "rng": 0, "max_size": 2}
+    how = {"backend": backend, "n_threads": 2}
+    table = askew.sweep(TRAIN, TEST, SCORES, metric=metric, thresholds=THRESHOLDS, **options, **how)
+    expected = by_hand(metric, TEST, options)
     np.testing.assert_allclose(table["value"], [float(e) for e in expected], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(table["high"], [e.confidence_interval.high for e in expected], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("metric", ["BA_MALS", "Multi_G->M"])
+def test_more_levels_than_a_byte_counts_and_more_sets_than_are_counted_together(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = []
+    tile = module._tile
+    monkeypatch.setattr(module, "_tile", lambda *a: tiles.append(tile(*a)) or tiles[-1])
+    monkeypatch.setattr(module, "_TOGETHER", 6)
+    scores = np.random.default_rng(3).random((N, 4), dtype=np.float32)
+    thresholds = np.linspace(0, 1, 300)
+    options = {"sets": "subsets", "n_resamples": 3, "rng": 0}
+    table = askew.sweep(TRAIN, TEST, scores, metric=metric, thresholds=thresholds, **options)
+    assert tiles == [(6, 300)]
+    for row in (0, 1, 100, 255, 256, 298, 299):
+        pred = Annotations.from_scores(scores, TEST, like=TEST, thresholds=thresholds[row])
+        expected = METRICS[metric](TRAIN, TEST, pred, **options)
+        found = [table[name][row] for name in ("value", "low", "high")]
+        np.testing.assert_allclose(found, [float(expected), *expected.confidence_interval], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_scan_of_train(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow, (attributes, groups) = pytest.importorskip("pyarrow"), TRAIN.to_numpy()
+    frame = pyarrow.table([*attributes.T, *groups.T], [*NAMES, *TRAIN.group_names])
+    scan = Annotations.scan(frame, attributes=NAMES, groups=list(TRAIN.group_names))
+    monkeypatch.setattr(streaming, "KEPT", 10**9)  # it is not read into memory
+    monkeypatch.setattr(module, "_TOGETHER", 2)
+    options = {"thresholds": [0.3, 0.5], "n_resamples": 20, "rng": 0}
+    table = askew.sweep(scan, TEST, SCORES, metric=metric, **options)
+    expected = askew.sweep(TRAIN, TEST, SCORES, metric=metric, **options)
+    for name in table:
+        np.testing.assert_allclose(table[name], expected[name], rtol=1e-12)
 
 
 def test_little_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +192,7 @@ def test_little_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tiles[0][0] * tiles[0][1] < 4 * 100
     assert tiles[1] == (4, 100)
     np.testing.assert_allclose(little["low"], much["low"], rtol=1e-12)
-    with pytest.raises(InputError, match=r"one attribute at one threshold takes .* MiB"):
+    with pytest.raises(InputError, match=r"one attribute set at one threshold takes .* MiB"):
         askew.sweep(TRAIN, TEST, SCORES, thresholds=[0.5], n_resamples=10**6, max_memory=2**28)
 
 
@@ -157,10 +207,19 @@ def brute_force(
     *weights: Any,
     convention: dict[str, str] = oracle.PAPER,
 ) -> float:
-    counts = oracle.count_all(train, test, pred, oracle.singletons(train), *weights)
-    if metric == "BA_MALS":
-        return oracle.mals(counts, convention, signed=True).value
-    return oracle.directional(counts, oracle.GROUP_TO_ATTRIBUTE, convention, signed=True, single=True).value
+    counts, single = (
+        oracle.count_all(train, test, pred, universe(metric, train, test, convention), *weights),
+        metric in SINGLE,
+    )
+    if metric.endswith("MALS"):
+        return oracle.mals(counts, convention, signed=single).value
+    return oracle.directional(counts, oracle.GROUP_TO_ATTRIBUTE, convention, signed=single, single=single).value
+
+
+def universe(metric: str, train: oracle.Table, test: oracle.Table, convention: dict[str, str]) -> list[oracle.Set]:
+    if metric in SINGLE:
+        return oracle.singletons(train)
+    return {"subsets": oracle.subsets, "observed": oracle.observed}[convention["sets"]](train, test)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -190,6 +249,10 @@ def test_ties_infinities_and_few_instances_by_brute_force(data: st.DataObject) -
     thresholds = data.draw(st.lists(elements, min_size=1, max_size=6))
     name = data.draw(st.sampled_from(["paper", "reference"]))
     tables = Annotations(*train), Annotations(*test)
+    if not universe(metric, train, test, getattr(oracle, name.upper())):
+        with pytest.raises(InputError, match="no attribute set reaches min_count=1"):
+            askew.sweep(*tables, scores, metric=metric, thresholds=thresholds, convention=name)
+        return
     table = askew.sweep(*tables, scores, metric=metric, thresholds=thresholds, convention=name)
     for threshold, value in zip(thresholds, table["value"], strict=True):
         pred = oracle.Table(scores >= threshold, test.groups)
@@ -219,6 +282,24 @@ def test_rates_of_scikit_learn() -> None:
     table = askew.sweep(TRAIN, TEST, SCORES, thresholds=thresholds, sets=sets)
     assert len(thresholds) > 90
     np.testing.assert_allclose(table["value"], total / 2, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("baseline", ["train", "test"])
+def test_a_set_is_predicted_as_often_as_its_lowest_score_reaches_the_threshold(baseline: str) -> None:
+    """P(m̂ | g) from SciPy's empirical distribution of the lowest score of m within g."""
+    ecdf = pytest.importorskip("scipy.stats").ecdf
+    sets, thresholds = [(0, 1), (1, 2, 3), (3,)], np.linspace(0.01, 0.7, 20)
+    cells = []
+    for m in map(list, sets):
+        for g in range(2):
+            members, base = TEST.to_numpy()[1][:, g], TRAIN if baseline == "train" else TEST
+            attributes, groups = base.to_numpy()
+            true_share = attributes[groups[:, g]][:, m].all(axis=1).mean()
+            cells.append(ecdf(-SCORES[members][:, m].min(axis=1)).cdf.evaluate(-thresholds) - true_share)
+    options = {"sets": [[NAMES[a] for a in m] for m in sets], "convention": askew.Convention(multi_baseline=baseline)}
+    table = askew.sweep(TRAIN, TEST, SCORES, metric="Multi_G->M", thresholds=thresholds, **options)
+    np.testing.assert_allclose(table["value"], np.abs(cells).mean(axis=0), rtol=1e-12)
+    assert np.ptp(table["value"]) > 0.1
 
 
 def test_the_public_example_of_wang_and_russakovsky() -> None:
@@ -288,12 +369,20 @@ def test_progress_ends_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "Multi_MALS"}, "Multi_MALS counts attributes together"),
-        ({"metric": "Multi_G->M"}, "no sums over bins: metric must be one of 'BA_MALS', 'BiasAmp_A->T'"),
-        ({"metric": "BiasAmp_T->A"}, "depends on predicted groups alone"),
-        ({"metric": "mals"}, "metric must be one of 'BA_MALS', 'BiasAmp_A->T', not 'mals'"),
+        (
+            {"metric": "Multi_M->G"},
+            "depends on predicted groups alone, .* one of 'BA_MALS', 'BiasAmp_A->T', 'Multi_MALS', 'Multi_G->M'$",
+        ),
+        ({"metric": "BiasAmp_T->A"}, "BiasAmp_T->A depends on predicted groups alone, and so on no threshold"),
+        ({"metric": "mals"}, "metric must be one of 'BA_MALS', 'BiasAmp_A->T', 'Multi_MALS', 'Multi_G->M', not 'mals'"),
         ({"metric": None}, "metric must be one of"),
-        ({"sets": "subsets"}, "sets must be of one attribute each"),
+        ({"metric": "Multi_MALS", "min_count": N}, f"no attribute set reaches min_count={N}"),
+        ({"metric": "Multi_MALS", "max_sets": 3}, "more than 3 attribute sets"),
+        ({"sets": []}, "the list of attribute sets is empty"),
+        ({"method": "BCa"}, r"sweep\(\) has the methods \"percentile\" and \"basic\", not 'BCa'"),
+        ({"method": "delta"}, "not 'delta'"),
+        ({"method": "studentized"}, "not 'studentized'"),
+        ({"alternative": "lower"}, "alternative must be one of"),
         ({"weights": "poisson-patterns"}, "poisson-patterns"),
         ({"thresholds": 0}, "thresholds must be a whole number of at least 1, not 0"),
         ({"thresholds": True}, "thresholds must be a whole number"),

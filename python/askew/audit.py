@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +30,15 @@ DIRECTIONS = {
     "M->G": ATTRIBUTE_TO_GROUP,
     "T->A": ATTRIBUTE_TO_GROUP,
 }
-
+#: The family of each metric, and whether it is one of single attributes.
+METRICS = {
+    "BA_MALS": ("mals", True),
+    "BiasAmp_A->T": (GROUP_TO_ATTRIBUTE, True),
+    "BiasAmp_T->A": (ATTRIBUTE_TO_GROUP, True),
+    "Multi_MALS": ("mals", False),
+    "Multi_G->M": (GROUP_TO_ATTRIBUTE, False),
+    "Multi_M->G": (ATTRIBUTE_TO_GROUP, False),
+}
 
 #: Of one model, or of several that differ in nothing but the seed of their training.
 Predictions: TypeAlias = "Named | Sequence[Named] | None"
@@ -83,7 +92,7 @@ def mals(train: Named, test: Named, pred: Predictions = None, **options: Any) ->
     """
     chosen = options_of("mals", options)
     _check_tables(train, test, pred)
-    return _single(_mals_metric("BA_MALS", chosen, train, test, single=True), train, test, pred, chosen)
+    return _estimate("BA_MALS", train, test, pred, chosen)
 
 
 @takes_options
@@ -133,9 +142,8 @@ def directional(
     """
     chosen = options_of("directional", options)
     _check_tables(train, test, pred)
-    return _single(
-        _directional_metric("BiasAmp", direction, chosen, train, test, single=True), train, test, pred, chosen
-    )
+    to_attribute = _direction(direction) == GROUP_TO_ATTRIBUTE
+    return _estimate("BiasAmp_A->T" if to_attribute else "BiasAmp_T->A", train, test, pred, chosen)
 
 
 @takes_options
@@ -177,7 +185,7 @@ def multi_mals(train: Named, test: Named, pred: Predictions = None, **options: A
     """
     chosen = options_of("multi_mals", options)
     _check_tables(train, test, pred)
-    return _single(_mals_metric("Multi_MALS", chosen, train, test, single=False), train, test, pred, chosen)
+    return _estimate("Multi_MALS", train, test, pred, chosen)
 
 
 @takes_options
@@ -224,9 +232,8 @@ def multi_directional(
     """
     chosen = options_of("multi_directional", options)
     _check_tables(train, test, pred)
-    return _single(
-        _directional_metric("Multi", direction, chosen, train, test, single=False), train, test, pred, chosen
-    )
+    to_attribute = _direction(direction) == GROUP_TO_ATTRIBUTE
+    return _estimate("Multi_G->M" if to_attribute else "Multi_M->G", train, test, pred, chosen)
 
 
 @takes_options
@@ -410,29 +417,29 @@ def bootstrap(
 
 def every_metric(chosen: Options, train: Named, test: Named) -> list[Metric]:
     """The metrics of an audit."""
-    single = Options(**{**vars(chosen), "sets": None, "signed": None})
-    one_by_one = [
-        _mals_metric("BA_MALS", single, train, test, single=True),
-        *(
-            _directional_metric("BiasAmp", d, single, train, test, single=True)
-            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
-        ),
-    ]
-    universe = chosen.universe(chosen.chosen_convention.sets if chosen.sets is None else chosen.sets, train, test)
-    together = Options(**{**vars(chosen), "sets": universe})
-    several = [
-        _mals_metric("Multi_MALS", together, train, test, single=False),
-        *(
-            _directional_metric("Multi", d, together, train, test, single=False)
-            for d in (GROUP_TO_ATTRIBUTE, ATTRIBUTE_TO_GROUP)
-        ),
-    ]
-    singletons = one_by_one[0].sets
-    return [Metric(m.name, m.family, singletons, m.signed, m.baseline) for m in one_by_one] + several
+    together = chosen.chosen_convention.sets if chosen.sets is None else chosen.sets
+    single = replace(chosen, sets=chosen.universe("singletons", train, test), signed=None)
+    several = replace(chosen, sets=chosen.universe(together, train, test))
+    return [metric_of(name, single if alone else several, train, test) for name, (_, alone) in METRICS.items()]
 
 
-def _single(metric: Metric, train: Named, test: Named, pred: Predictions, options: Options) -> Estimate:
-    return evaluate([metric], train, test, _models(pred), options)[0][metric.name]
+def metric_of(name: str, options: Options, train: Named, test: Named) -> Metric:
+    """The metric of this name, as these options have it on these tables."""
+    family, single = METRICS[name]
+    convention = options.chosen_convention
+    default = "singletons" if single else convention.sets
+    sets = options.universe(default if options.sets is None else options.sets, train, test)
+    baseline = convention.single_baseline if single else convention.multi_baseline
+    return Metric(name, family, sets, single if options.signed is None else options.signed, baseline)
+
+
+def _estimate(name: str, train: Named, test: Named, pred: Predictions, options: Options) -> Estimate:
+    return evaluate([metric_of(name, options, train, test)], train, test, _models(pred), options)[0][name]
+
+
+def _direction(given: str) -> str:
+    direction = given.replace("→", "->") if isinstance(given, str) else given
+    return DIRECTIONS[check_choice("direction", direction, DIRECTIONS)]
 
 
 def _models(pred: Predictions) -> dict[str, Named | None]:
@@ -447,23 +454,3 @@ def _check_tables(train: Named, test: Named, pred: Predictions) -> None:
     check_annotations(train=train, test=test, **(_models(pred) if several else {"pred": pred}))
     if several and not pred:
         raise InputError("the list of predictions is empty: expected Annotations, or those of one or more models")
-
-
-def _mals_metric(name: str, options: Options, train: Named, test: Named, *, single: bool) -> Metric:
-    default = "singletons" if single else options.chosen_convention.sets
-    sets = options.universe(default if options.sets is None else options.sets, train, test)
-    return Metric(name, "mals", sets, single if options.signed is None else options.signed)
-
-
-def _directional_metric(
-    name: str, direction: str, options: Options, train: Named, test: Named, *, single: bool
-) -> Metric:
-    direction = direction.replace("→", "->") if isinstance(direction, str) else direction
-    check_choice("direction", direction, DIRECTIONS)
-    family, convention = DIRECTIONS[direction], options.chosen_convention
-    default = "singletons" if single else convention.sets
-    sets = options.universe(default if options.sets is None else options.sets, train, test)
-    arrow = {("BiasAmp", True): "A->T", ("BiasAmp", False): "T->A", ("Multi", True): "G->M", ("Multi", False): "M->G"}
-    baseline = convention.single_baseline if single else convention.multi_baseline
-    title = f"{name}_{arrow[name, family == GROUP_TO_ATTRIBUTE]}"
-    return Metric(title, family, sets, single if options.signed is None else options.signed, baseline)

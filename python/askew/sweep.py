@@ -1,8 +1,9 @@
 """A metric as a function of the threshold of scores, from one counting of the scores.
 
-Thresholds cut the line into bins, and a score lies in one of them. An attribute is predicted at a threshold where the
-score lies in the bin that begins there or in a higher one: co(â, g) at a threshold is the sum of the counts of those
-bins. So bins are counted, as attributes that each instance has one of, and summed up from the highest one down.
+Thresholds cut the line into bins, and a score lies in one of them. A set is predicted at a threshold where the scores
+of all its attributes lie in the bin that begins there or in higher ones, and so where the lowest of them does: that is
+the bin of an instance for this set. co(m̂, g) at a threshold is the sum of the counts of the bins from there up. So bins
+are counted, as attributes that each instance has one of, and summed up from the highest one down.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from askew import interop, metrics
-from askew.annotations import Annotations, _packed_groups, check_annotations
+from askew.annotations import Annotations, Named, _packed_groups, check_annotations
+from askew.audit import ATTRIBUTE_TO_GROUP, METRICS, metric_of
 from askew.checks import check_choice, check_whole
-from askew.counting import KERNEL_BYTES, CountingPlan
+from askew.counting import CountingPlan
 from askew.counts import Counts, View
-from askew.engine import Monitor, words_for
+from askew.engine import Itemsets, Monitor, words_for
 from askew.engine.protocol import Words
 from askew.errors import InputError
 from askew.evaluation import Metric, Pass
@@ -35,19 +37,16 @@ from askew.thresholds import scores_for
 
 Floats = npt.NDArray[np.float64]
 
-FAMILIES = {"BA_MALS": "mals", "BiasAmp_A->T": "group->attribute"}
-_SEVERAL = "counts attributes together, and such counts at a threshold are no sums over bins"
-NOT_SWEPT = {
-    "BiasAmp_T->A": "depends on predicted groups alone, and so on no threshold",
-    **dict.fromkeys(["Multi_MALS", "Multi_G->M", "Multi_M->G"], _SEVERAL),
-}
+SWEPT = [name for name, (family, _) in METRICS.items() if family != ATTRIBUTE_TO_GROUP]
+SWEPT_METHODS = ("percentile", "basic")
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
+_TOGETHER = 128  # sets that are counted together: of more, the counts leave the caches, and nothing is gained
 _PIECE = 1 << 20  # scores that are looked at in one go
 
 
 @takes_options
 def sweep(
-    train: Annotations,
+    train: Named,
     test: Annotations,
     scores: Any,
     *,
@@ -56,7 +55,7 @@ def sweep(
     groups: Any = None,
     **options: Any,
 ) -> Table:
-    """A metric over single attributes at many thresholds of a model's scores.
+    """A metric at many thresholds of a model's scores.
 
     At each threshold, the value and the interval are those of the metric with
     ``pred=Annotations.from_scores(scores, groups, thresholds=threshold, like=test)`` and the same `rng`; but the scores
@@ -64,18 +63,19 @@ def sweep(
 
     Parameters
     ----------
-    train, test : Annotations
+    train : Annotations or Scan
+    test : Annotations
         Ground truth of the training and the test instances.
     scores : array_like, shape (n, p)
         Scores of the test instances in the order of the p attributes, as in `Annotations.from_scores`.
-    metric : {"BiasAmp_A->T", "BA_MALS"}
-        That of `directional` with ``direction="group->attribute"``, or that of `mals`. (BiasAmp_T->A depends on
-        predicted groups alone, and so on no threshold.)
+    metric : {"BiasAmp_A->T", "BA_MALS", "Multi_G->M", "Multi_MALS"}
+        That of `directional` or `multi_directional` with ``direction="group->attribute"``, of `mals` or `multi_mals`.
+        (The other direction depends on predicted groups alone, and so on no threshold.)
     thresholds : int or array_like of shape (k,), default 100
         Thresholds, which all attributes share; or their number k: then they are quantiles (i + ½)/k of the scores of
         all attributes, and where scores tie fewer than k.
     groups : as in `Annotations`, optional
-        Predicted groups, which matter to BA_MALS. Default: the groups of test.
+        Predicted groups, which matter to BA_MALS and Multi_MALS. Default: the groups of test.
     **options
         Shared keywords.
 
@@ -88,9 +88,13 @@ def sweep(
     Raises
     ------
     InputError
-        An argument is wrong, or the tables do not belong together; a set in `sets` of more than one attribute: sets are
-        counted together, and their counts at a threshold are no sums over bins; ``weights="poisson-patterns"``, which
-        draws other weights at each threshold.
+        An argument is wrong, or the tables do not belong together; ``weights="poisson-patterns"``, which draws other
+        weights at each threshold; a `method` other than "percentile" and "basic"; no set meets `min_count`.
+
+    Notes
+    -----
+    Sampling noise raises absolute values, as in the metrics: `multi_mals` and `multi_directional` at a threshold of
+    interest give ``noise_floor`` and ``debiased`` beside the value.
 
     Examples
     --------
@@ -109,9 +113,14 @@ def sweep(
     if not isinstance(test, Annotations):
         raise InputError("sweep() needs test in memory, as the scores are: test.collect() brings a scan there")
     train.check_same_names(test, "train and test")
-    if isinstance(metric, str) and metric in NOT_SWEPT:
-        raise InputError(f"{metric} {NOT_SWEPT[metric]}: metric must be one of {', '.join(map(repr, FAMILIES))}")
-    check_choice("metric", metric, FAMILIES)
+    if isinstance(metric, str) and metric in METRICS and metric not in SWEPT:
+        raise InputError(
+            f"{metric} depends on predicted groups alone, and so on no threshold: "
+            f"metric must be one of {', '.join(map(repr, SWEPT))}"
+        )
+    check_choice("metric", metric, SWEPT)
+    if chosen.method not in SWEPT_METHODS:
+        raise InputError(f'sweep() has the methods "percentile" and "basic", not {chosen.method!r}')
     if len(train.group_names) < 2:
         raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")
     if chosen.weights == "poisson-patterns":
@@ -121,15 +130,14 @@ def sweep(
     if predicted_groups.n != test.n:
         raise InputError(f"groups have {predicted_groups.n:,} instances, test has {test.n:,}")
     limits = _quantiles(table, thresholds) if isinstance(thresholds, (int, np.integer)) else _listed(thresholds)
-    sets = chosen.universe("singletons" if chosen.sets is None else chosen.sets, train, test)
-    if len(sets.itemsets.items) > len(sets):
-        raise InputError(f"sets must be of one attribute each: a larger set {_SEVERAL}")
+    of_metric = metric_of(metric, chosen, train, test)
     levels, level_of = np.unique(limits, return_inverse=True)
-    family, signed = FAMILIES[metric], chosen.signed is None or bool(chosen.signed)
-    bins = _Bins(table, interop.comparable(levels, table), predicted_groups if family == "mals" else test._groups)
-    of_metric = Metric(metric, family, sets, signed, chosen.chosen_convention.single_baseline)
-    values = _swept(of_metric, bins, Pass.of(train, test, None, chosen))[:, level_of]
-    low, high = confidence_interval(values[0], values[1:], chosen.method, chosen.confidence_level)
+    counted_with = predicted_groups if of_metric.family == "mals" else test._groups
+    bins = _Bins(table, interop.comparable(levels, table), counted_with)
+    work = Pass.of(train, test, None, chosen)
+    values = _swept(of_metric, bins, work)[:, level_of]
+    work.warn_of_skipped()
+    low, high = confidence_interval(values[0], values[1:], chosen.method, chosen.confidence_level, chosen.alternative)
     return Table({"threshold": limits, "value": values[0], "low": low, "high": high})
 
 
@@ -158,15 +166,22 @@ class _Bins:
     levels: npt.NDArray[Any]  # comparable with the scores
     groups: Packed  # those that predicted attributes are counted with
 
-    def n_reached(self, columns: npt.NDArray[np.int32], n_threads: int) -> npt.NDArray[Any]:
-        """How many levels each score reaches, of these columns: shape (n, len(columns))."""
+    def n_reached(self, sets: Itemsets, n_threads: int) -> npt.NDArray[Any]:
+        """How many levels all scores of a set reach: shape (n, number of sets)."""
         n = len(self.scores)
-        reached = np.empty((n, len(columns)), np.min_scalar_type(len(self.levels)))
-        step = max(1, _PIECE // len(columns))
+        reached = np.empty((n, len(sets)), np.min_scalar_type(len(self.levels)))
+        used, items = np.unique(sets.items, return_inverse=True)
+        sizes = np.diff(sets.offsets)
+        step = max(1, _PIECE // max(len(used), len(sets)))
 
         def search(begin: int) -> None:
-            piece = self.scores[begin : begin + step, columns]
-            reached[begin : begin + step] = np.searchsorted(self.levels, piece, side="right")
+            piece = self.scores[begin : begin + step, used]
+            of_attributes = np.searchsorted(self.levels, piece, side="right").astype(reached.dtype)
+            lowest = of_attributes[:, items[sets.offsets[:-1]]]
+            for place in range(1, int(sizes.max())):  # in sets that are smaller, the last one again
+                others = items[sets.offsets[:-1] + np.minimum(place, sizes - 1)]
+                np.minimum(lowest, of_attributes[:, others], out=lowest)
+            reached[begin : begin + step] = lowest
 
         with ThreadPoolExecutor(n_threads) as pool:  # NumPy lets other threads run while it searches
             for _ in pool.map(search, range(0, n, step)):
@@ -174,19 +189,19 @@ class _Bins:
         return reached
 
     def counts(self, reached: npt.NDArray[Any], begin: int, end: int, work: Pass, monitor: Monitor | None) -> Counts:
-        """Counts of bins `begin` to `end` of each column, the bins of a column side by side."""
+        """Counts of bins `begin` to `end` of each set, the bins of a set side by side."""
         options = work.options
-        n, n_columns = reached.shape
+        n, n_sets = reached.shape
         n_bins = end - begin
-        words: Words = np.empty((n_columns * n_bins, words_for(n)), np.uint64)
-        step = max(1, _PIECE // (n_columns * 512)) * 512  # whole words
+        words: Words = np.empty((n_sets * n_bins, words_for(n)), np.uint64)
+        step = max(1, _PIECE // (n_sets * 512)) * 512  # whole words
         for first in range(0, n, step):
             bins = reached[first : first + step].astype(np.int32)
             bins -= 1 + begin
             elsewhere = bins.view(np.uint32) >= n_bins  # in lower bins, which are negative, or in higher ones
-            bins += n_bins * np.arange(n_columns, dtype=np.int32)
+            bins += n_bins * np.arange(n_sets, dtype=np.int32)
             np.putmask(bins, elsewhere, -1)  # passed over
-            packed = pack_rows(np.arange(0, bins.size + 1, n_columns), bins.ravel(), len(words))
+            packed = pack_rows(np.arange(0, bins.size + 1, n_sets), bins.ravel(), len(words))
             words[:, first // 64 : first // 64 + packed.shape[1]] = packed
         table = Annotations._assembled(Packed(tuple(map(str, range(len(words)))), words, n), self.groups, None)
         assert work.test is not None
@@ -201,16 +216,16 @@ class _Bins:
         )
 
     def predicted(
-        self, columns: npt.NDArray[np.int32], n_together: int, work: Pass, monitor: Monitor | None
+        self, sets: Itemsets, n_levels: int, work: Pass, monitor: Monitor | None
     ) -> Iterator[tuple[int, View]]:
         """From the highest level down, counts of what is predicted there."""
-        reached = self.n_reached(columns, work.options.chosen_threads)
-        ends = range(len(self.levels), 0, -n_together)
-        co, co_set = np.zeros((1, len(columns), 1), np.int64), np.zeros((1, len(columns)), np.int64)
+        reached = self.n_reached(sets, work.options.chosen_threads)
+        ends = range(len(self.levels), 0, -n_levels)
+        co, co_set = np.zeros((1, len(sets), 1), np.int64), np.zeros((1, len(sets)), np.int64)
         for number, end in enumerate(ends):
-            begin = max(0, end - n_together)
+            begin = max(0, end - n_levels)
             view = self.counts(reached, begin, end, work, part_of(monitor, number, len(ends))).truth
-            shape = (len(view.n), len(columns), end - begin)
+            shape = (len(view.n), len(sets), end - begin)
             with_group, in_all = view.co_set_group.reshape(*shape, -1), view.co_set.reshape(shape)
             for level in range(end - 1, begin - 1, -1):
                 co, co_set = co + with_group[:, :, level - begin], co_set + in_all[:, :, level - begin]
@@ -233,8 +248,7 @@ def _swept(metric: Metric, bins: _Bins, work: Pass) -> Floats:
             view = train.truth
             if convention.empty_rows == "dropped":
                 view = view._replace(n=train.n_annotated)
-            columns = sets.itemsets.items
-            for level, counts in bins.predicted(columns, n_levels, work, part_of(share, 1, 2)):
+            for level, counts in bins.predicted(sets.itemsets, n_levels, work, part_of(share, 1, 2)):
                 arrays = {
                     **test._arrays,
                     joint: counts.co_set_group,
@@ -246,26 +260,24 @@ def _swept(metric: Metric, bins: _Bins, work: Pass) -> Floats:
                 new = options.engine.summarize(difference, 1 + options.n_resamples, options.chosen_threads).totals
                 old = sums[level]
                 sums[level] = new if old is None else metrics.merge(old, new)
-    totals = [total for total in sums if total is not None]
-    if metric.family == "mals":
-        return np.stack([metrics.mean_over_sets(total, n_sets) for total in totals], axis=1)
-    return np.stack([metrics.mean_over_cells(total) for total in totals], axis=1)
+    return np.stack([metric.values(total) for total in sums if total is not None], axis=1)
 
 
 def _tile(bins: _Bins, work: Pass, n_sets: int) -> tuple[int, int]:
-    """How many attributes, and how many levels of each, are counted at a time: what fits the memory."""
+    """How many sets, and how many levels of each, are counted at a time: what fits the memory, and the caches."""
     options, plans = work.options, list(work.plans.values())
     n, n_rows = len(bins.scores), 1 + options.n_resamples
     per_replicate = sum(plan.bytes_per_replicate for plan in plans) + 8 * len(bins.groups.names) * _TEMPORARIES
-    per_attribute = n_rows * per_replicate + sum(plan.bytes_per_set for plan in plans)
-    per_attribute += n * np.min_scalar_type(len(bins.levels)).itemsize
+    per_set = n_rows * per_replicate + sum(plan.bytes_per_set for plan in plans)
+    per_set += n * np.min_scalar_type(len(bins.levels)).itemsize
     like_train = plans[0]  # bins are counted without predictions, as train is
     per_bin = n_rows * like_train.bytes_per_replicate + like_train.bytes_per_set + 8 * words_for(n)
-    room = options.max_memory - KERNEL_BYTES
-    if per_attribute + per_bin > room:
+    room = work._bytes()
+    if per_set + per_bin > room:
         raise InputError(
-            f"one attribute at one threshold takes {(per_attribute + per_bin) / 2**20:,.0f} MiB beside the kernels', "
+            f"one attribute set at one threshold takes {(per_set + per_bin) / 2**20:,.0f} MiB beside the kernels', "
             f"more than max_memory={options.max_memory:,}: raise it, or take fewer replicates"
         )
-    n_attributes = min(n_sets, max(1, room // 2 // max(per_attribute, per_bin)))
-    return n_attributes, min(len(bins.levels), max(1, room // 2 // (n_attributes * per_bin)))
+    most = n_sets if work._streamed else min(n_sets, _TOGETHER)  # a tile reads a scan again
+    n_together = min(most, max(1, room // 2 // max(per_set, per_bin)))
+    return n_together, min(len(bins.levels), max(1, room // 2 // (n_together * per_bin)))
