@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 
-from askew import Counts, scan, streaming, universes
+from askew import Counts, reading, streaming, universes
 from askew.interop import sources
 
 ATTRIBUTES = ["a.b", "naïve 'x'", "c"]
@@ -22,8 +22,8 @@ FLAGS = ["old", "new"]
 def small(chunk_rows: int = 512, batch_rows: int = 1 << 17, piece_rows: int = 1 << 20) -> Iterator[None]:
     """Small parts, and no scan kept in memory."""
     with (
-        mock.patch.object(scan, "CHUNK_ROWS", chunk_rows),
-        mock.patch.object(scan, "BATCH_ROWS", batch_rows),
+        mock.patch.object(reading, "CHUNK_ROWS", chunk_rows),
+        mock.patch.object(reading, "BATCH_ROWS", batch_rows),
         mock.patch.object(sources, "PIECE_ROWS", piece_rows),
         mock.patch.object(streaming, "KEPT", 10**9),
         mock.patch.object(universes, "MINED", 10**9),

@@ -104,8 +104,8 @@ def test_a_run_goes_on_where_it_ended(data: Path, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 import askew
-from askew import Annotations, checkpoints, files, scan
-checkpoints.INTERVAL, checkpoints.SHARE, scan.CHUNK_ROWS = -1.0, 0.0, 512
+from askew import Annotations, checkpoints, files, reading
+checkpoints.INTERVAL, checkpoints.SHARE, reading.CHUNK_ROWS = -1.0, 0.0, 512
 data, folder, where, times = *sys.argv[1:4], int(sys.argv[4])
 
 class System:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import askew
-from askew import Annotations, InputError, evaluation, scan, streaming, universes
+from askew import Annotations, InputError, evaluation, reading, streaming, universes
 
 
 def as_table(prefix: str, annotations: Annotations) -> pa.Table:
@@ -55,7 +55,7 @@ def scans(tables, tmp_path):
 @pytest.fixture(params=[512, 1 << 20])
 def chunk_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Chunks of different sizes, none of which is kept in memory."""
-    monkeypatch.setattr(scan, "CHUNK_ROWS", request.param)
+    monkeypatch.setattr(reading, "CHUNK_ROWS", request.param)
     monkeypatch.setattr(streaming, "KEPT", 10**9)
     return request.param
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import askew
-from askew import Annotations, InputError, Scan, count, scan
+from askew import Annotations, InputError, Scan, count, reading
 from scanned import ATTRIBUTES, PREDICTED, integers, small, table_of
 
 N = 3000
@@ -55,7 +55,7 @@ def endless() -> Iterator[pa.RecordBatch]:
 
 def test_a_consumer_that_stops_early_ends_the_reader() -> None:
     truth, _ = scans(endless)
-    with small(), closing(scan.chunks([truth])) as stream:
+    with small(), closing(reading.chunks([truth])) as stream:
         assert next(stream).tables[0].n == 512
         assert len(readers()) == 1
     assert not readers()
@@ -168,12 +168,12 @@ def test_progress_never_goes_back_and_ends_complete(tmp_path: Path) -> None:
     chunk_bytes=st.integers(2**20, 2**28),
 )
 def test_a_chunk_has_the_bytes_it_may_have(columns: int, chunk_bytes: int) -> None:
-    rows = scan.chunk_rows(columns, chunk_bytes)
+    rows = reading.chunk_rows(columns, chunk_bytes)
     assert rows % 512 == 0
-    assert 512 <= rows <= scan.CHUNK_ROWS
+    assert 512 <= rows <= reading.CHUNK_ROWS
     if rows > 512:
         assert rows * columns <= chunk_bytes * 8
-    if rows < scan.CHUNK_ROWS:
+    if rows < reading.CHUNK_ROWS:
         assert (rows + 512) * columns > chunk_bytes * 8
 
 

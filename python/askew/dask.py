@@ -38,8 +38,9 @@ from askew.errors import AskewError, InputError
 from askew.executors import END, Ranges, Save, Told, left
 from askew.interop.joining import Joined
 from askew.interop.sources import Files
+from askew.reading import check_same_sizes
 from askew.results import Audit
-from askew.scan import Scan, Skipped, check_same_sizes
+from askew.scan import Scan, Skipped
 
 __all__ = ["audit", "distribute"]
 

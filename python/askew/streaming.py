@@ -21,18 +21,8 @@ from askew.executors import HERE, Ranges, Save, Told, left
 from askew.layout import Layout
 from askew.progress import ProgressLike, progress_monitor
 from askew.randomness import RNG, seed_of
-from askew.scan import (
-    Scan,
-    SideBySide,
-    TooLarge,
-    by_source,
-    chunks,
-    collected,
-    digest,
-    joint,
-    joint_names,
-    warn_of_skipped,
-)
+from askew.reading import TooLarge, by_source, chunks, collected
+from askew.scan import Scan, SideBySide, digest, joint, joint_names, warn_of_skipped
 from askew.sets import AttributeSets
 
 #: The share of `max_memory` in which bits of scans are kept, to be read once and not again for every pass.

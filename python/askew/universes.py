@@ -28,7 +28,8 @@ from askew.engine import Itemsets, MiningTable, TooManySets, choose
 from askew.engine.protocol import Int64, UInt8
 from askew.errors import InputError
 from askew.executors import Ranges, Save, Told
-from askew.scan import Scan, chunks, digest
+from askew.reading import chunks
+from askew.scan import Scan, digest
 from askew.sets import AttributeSets, Limits, mine, nonempty, observed_of, rows_of, select
 from askew.streaming import ScanPlan
 
