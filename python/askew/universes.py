@@ -23,7 +23,7 @@ from askew.annotations import Annotations, Named
 from askew.checkpoints import Checkpoint
 from askew.counted import Counted
 from askew.counting import DEFAULT_MEMORY, CountingPlan, TablePlan
-from askew.counts import Resampling
+from askew.counts import View
 from askew.engine import Itemsets, MiningTable, TooManySets, choose
 from askew.engine.protocol import Int64, UInt8
 from askew.errors import InputError
@@ -87,15 +87,7 @@ def _subsets(tables: Sequence[Named], limits: Limits, setting: Setting) -> Attri
     for table, (_, n_chunks) in zip(tables, found, strict=True):
         if len(candidates) == 0 or (n_chunks == 1 and limits.support == "any"):
             continue
-        counts = _plan(table, setting).run(
-            AttributeSets._of(_itemsets(candidates), names),
-            Resampling("poisson", 0, "train", 0),
-            range(0),
-            choose(setting.backend),
-            setting.n_threads,
-            None,
-        )
-        truth = counts.truth
+        truth = _counted(table, AttributeSets._of(_itemsets(candidates), names), setting)
         support = truth.co_set_group[0].min(axis=1) if limits.support == "every" else truth.co_set[0]
         candidates = candidates[support >= limits.min_count]
     return AttributeSets._of(nonempty(_itemsets(candidates), limits.min_count), names)
@@ -178,10 +170,7 @@ def observed(
     bits = np.unpackbits(found.rows, axis=1, count=len(train.attribute_names)).view(bool)
     sets = observed_of(bits[found.multiplicities >= min_count], train.attribute_names, min_size, max_size, min_count)
     if test is not None:
-        counts = _plan(test, setting).run(
-            sets, Resampling("poisson", 0, "train", 0), range(0), choose(setting.backend), setting.n_threads, None
-        )
-        kept_sets = np.flatnonzero(counts.truth.co_set[0] >= min_count)
+        kept_sets = np.flatnonzero(_counted(test, sets, setting).co_set[0] >= min_count)
         sets = AttributeSets._of(nonempty(select(sets.itemsets, kept_sets), min_count), sets.attribute_names)
     if setting.checkpoint is not None:
         setting.checkpoint.save_sets(name, sets)
@@ -239,11 +228,16 @@ def _as_keys(rows: UInt8) -> npt.NDArray[Any]:
     return np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").ravel()
 
 
-def _plan(table: Named, setting: Setting) -> TablePlan:
+def _counted(table: Named, sets: AttributeSets, setting: Setting) -> View:
+    """How often the sets occur."""
+    plan: TablePlan
     if isinstance(table, Scan):
-        return ScanPlan(table, None, None, setting.max_memory, setting.checkpoint)
-    assert isinstance(table, Annotations)
-    return CountingPlan.of(table, None, None)
+        plan = ScanPlan(table, None, None, setting.max_memory, setting.checkpoint)
+    else:
+        assert isinstance(table, Annotations)
+        plan = CountingPlan.of(table, None, None)
+    no_weights = plan.resampling("poisson", 0, 0)
+    return plan.run(sets, no_weights, range(0), choose(setting.backend), setting.n_threads, None).truth
 
 
 def _kept(name: str, table: Named, setting: Setting) -> AttributeSets | None:
