@@ -105,7 +105,7 @@ def test_two_variables_with_levels_of_which_some_are_empty(rows: Ints, columns: 
 
 
 def test_coffee_and_tea() -> None:
-    """Of 100 baskets 20 have both, 5 tea, 70 coffee (Brin, Motwani & Silverstein, "Beyond Market Baskets", SIGMOD 1997)."""
+    """20 of 100 baskets have both, 5 tea, 70 coffee (Brin, Motwani & Silverstein 1997, "Beyond Market Baskets")."""
     of = Fourfold(*np.array([[20], [25], [90], [100]]))
     assert association("lift", of).round(2).tolist() == [0.89]
     close(association("pmi", of), [math.log(8 / 9)])
