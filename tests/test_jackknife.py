@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import askew
-from askew import jackknife
+from askew import jackknife, units
 from askew.engine.pattern_weights import pattern_weights
 from askew.engine.weights import weights
 from askew.intervals import Jackknife, confidence_interval
@@ -159,8 +159,9 @@ def test_cells_by_leaving_out_one_instance_after_the_other(
     original = jackknife.jackknives
 
     def keep(*arguments: Any, **options: Any) -> Any:
-        known.update(original(*arguments, **options))
-        return known
+        results = original(*arguments, **options)
+        known.update(results[0][0])
+        return results
 
     monkeypatch.setattr("askew.evaluation.jackknives", keep)
     if not separate:
@@ -268,8 +269,9 @@ def test_tiles_and_blocks_change_nothing(method: str, convention: str, monkeypat
     options = {"n_resamples": 20, "method": method, "rng": 0, "convention": convention}
     whole = askew.audit(TRAIN, TEST, PRED, **options)
     monkeypatch.setattr(jackknife, "_TILE", 2)
-    monkeypatch.setattr(jackknife, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(jackknife, "_PATTERNS", 3)
+    monkeypatch.setattr(jackknife, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(units, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(units, "_UNITS", 3)
     pieces = askew.audit(TRAIN, TEST, PRED, **options)
     for name, one in whole.items():
         for jack in ("jackknife", "variance_jackknife"):
@@ -289,13 +291,13 @@ def test_weights_of_distinct_rows_make_the_counts(weights_of: str) -> None:
     sets = askew.AttributeSets([["0"], ["0", "2"]], TRAIN.attribute_names)
     counted = work.count(sets, range(9), None)
     for name, plan in work.plans.items():
-        rows = jackknife.DistinctRows.of(plan, work.options)
-        drawn = rows.weights(work, name)
-        assert drawn.shape == (len(rows.multiplicities), 9)
+        drawn_units = units.DrawnUnits.of([plan], work.options)
+        drawn = drawn_units.weights(work, name)
+        assert drawn.shape == (len(drawn_units), 9)
         own = getattr(counted, name)
-        for _, members in rows.members(own, 1 << 20):
-            for array, replicates in own._arrays.items():
-                assert np.array_equal(np.tensordot(drawn.T, members._arrays[array], 1), replicates[1:])
+        members = drawn_units.members(plan, own, slice(0, len(drawn_units)))
+        for array, replicates in own._arrays.items():
+            assert np.array_equal(np.tensordot(drawn.T, members._arrays[array], 1), replicates[1:])
 
 
 def test_undefined_without_one_instance() -> None:

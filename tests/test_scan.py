@@ -120,6 +120,8 @@ def test_several_models_take_scans(tables, scans, chunk_rows):
 def test_intervals_from_distinct_rows_need_the_table_in_memory(scans, chunk_rows, method):
     with pytest.raises(InputError, match=f"method='{method}' needs the distinct rows of train, which is not in memory"):
         askew.mals(*scans, method=method, n_resamples=100)
+    with pytest.raises(InputError, match="which is not in memory"):
+        askew.compare(*scans[:2], {"model": scans[2], "truth": scans[1]}, method=method)
 
 
 @pytest.mark.filterwarnings("ignore:Multi:askew.AskewWarning")

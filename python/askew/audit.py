@@ -282,7 +282,7 @@ def audit(train: Named, test: Named, pred: Predictions = None, **options: Any) -
     """
     chosen = options_of("audit", options)
     _check_tables(train, test, pred)
-    estimates = evaluate(every_metric(chosen, train, test), train, test, _models(pred), chosen)[0]
+    estimates = evaluate(every_metric(chosen, train, test), train, test, _models(pred), chosen).estimates[0]
     return Audit(estimates, next(iter(estimates.values())).run)
 
 
@@ -434,7 +434,7 @@ def metric_of(name: str, options: Options, train: Named, test: Named) -> Metric:
 
 
 def _estimate(name: str, train: Named, test: Named, pred: Predictions, options: Options) -> Estimate:
-    return evaluate([metric_of(name, options, train, test)], train, test, _models(pred), options)[0][name]
+    return evaluate([metric_of(name, options, train, test)], train, test, _models(pred), options).estimates[0][name]
 
 
 def _direction(given: str) -> str:

@@ -19,7 +19,7 @@ from askew.audit import every_metric
 from askew.checks import check_choice
 from askew.errors import InputError
 from askew.evaluation import evaluate
-from askew.intervals import confidence_interval, standard_error
+from askew.intervals import Jackknife, confidence_interval, standard_error
 from askew.options import options_of, takes_options
 from askew.results import Audit, Run, plain
 from askew.summary import NO_SPREAD
@@ -60,8 +60,8 @@ def compare(
     Raises
     ------
     InputError
-        An argument is wrong; the predictions of a model, which is named, are for other instances; a `method` other than
-        "percentile" and "basic".
+        An argument is wrong; the predictions of a model, which is named, are for other instances; a `method` that needs
+        influences ("BCa", "delta", "studentized") for tables that are not in memory.
 
     Notes
     -----
@@ -70,6 +70,9 @@ def compare(
     two-sided, step-down by the largest |D* − D|/s, with s the standard error of D (Davison & Hinkley 1997, section 4.4;
     Westfall & Young 1993, algorithm 2.8). The metrics of |Δ| have more from sampling noise where a model's predictions
     have less to do with the truth: see `noise_floor` of the two.
+
+    "BCa", "delta" and "studentized" take D without one instance, or cluster, after the other, and its influence on D:
+    that on one model's value less that on the other's, so that what is common to them cancels here as well.
 
     Examples
     --------
@@ -85,21 +88,22 @@ def compare(
         raise InputError(f"models must be a mapping of names to Annotations, not {type(models).__name__}")
     if len(models) < 2:
         raise InputError(f"compare() needs two models or more, not {len(models)}")
-    if chosen.method not in ("percentile", "basic"):
-        raise InputError(f'compare() has the methods "percentile" and "basic", not {chosen.method!r}')
     if reference is not None:
         check_choice("reference", reference, models)
     check_annotations(train=train, test=test, **{f"models[{name!r}]": pred for name, pred in models.items()})
     named: dict[str, Named | None] = {f"models[{name!r}]": pred for name, pred in models.items()}
-    each = evaluate(every_metric(chosen, train, test), train, test, named, chosen, together=False)
-    audits = {
-        name: Audit(estimates, next(iter(estimates.values())).run) for name, estimates in zip(models, each, strict=True)
-    }
     if reference is None:
         pairs = [(later, earlier) for earlier, later in combinations(models, 2)]
     else:
         pairs = [(name, reference) for name in models if name != reference]
-    return Comparison(audits, pairs)
+    place = {name: number for number, name in enumerate(models)}
+    numbers = [(place[one], place[other]) for one, other in pairs]
+    each = evaluate(every_metric(chosen, train, test), train, test, named, chosen, pairs=numbers)
+    audits = {
+        name: Audit(estimates, next(iter(estimates.values())).run)
+        for name, estimates in zip(models, each.estimates, strict=True)
+    }
+    return Comparison(audits, pairs, each.differences)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -111,10 +115,13 @@ class Comparison(Mapping[str, Audit]):
     audits : dict of str to Audit
     pairs : list of (str, str)
         The models that are compared: the first less the second.
+    jackknives : list of dict of str to Jackknife
+        For each pair, by metric, what "BCa", "delta" and "studentized" need beside replicates; empty for other methods.
     """
 
     audits: dict[str, Audit]
     pairs: list[tuple[str, str]]
+    jackknives: list[dict[str, Jackknife]]
 
     def __getitem__(self, name: str) -> Audit:
         if name not in self.audits:
@@ -147,6 +154,18 @@ class Comparison(Mapping[str, Audit]):
             for model, other in self.pairs
         }
 
+    @property
+    def _known(self) -> Jackknife:
+        """What intervals of all rows need beside replicates."""
+        of_rows = [
+            of_pair.get(metric, Jackknife())
+            for metric in next(iter(self.audits.values()))
+            for of_pair in self.jackknives
+        ]
+        accelerations, errors = (np.array([row[which] for row in of_rows], np.float64) for which in (0, 1))
+        in_replicates = [row.replicate_errors for row in of_rows if row.replicate_errors is not None]
+        return Jackknife(accelerations, errors, np.column_stack(in_replicates) if in_replicates else None)
+
     @cached_property
     def table(self) -> Table:
         """One row per metric and pair: both values, their difference with its interval, and p-values."""
@@ -154,7 +173,8 @@ class Comparison(Mapping[str, Audit]):
         both = np.array([(float(self.audits[a][m].value), float(self.audits[b][m].value)) for m, a, b in keys])
         rows = np.array(list(self.differences.values()))
         value, replicates = rows[:, 0], rows[:, 1:].T
-        low, high = confidence_interval(value, replicates, run.method, run.confidence_level, run.alternative)
+        known = self._known
+        low, high = confidence_interval(value, replicates, run.method, run.confidence_level, run.alternative, known)
         error = standard_error(replicates)
         unit = np.where(error > NO_SPREAD, error, np.nan)
         centred = replicates - value
@@ -171,7 +191,7 @@ class Comparison(Mapping[str, Audit]):
                 "difference": value,
                 "low": low,
                 "high": high,
-                "standard_error": error,
+                "standard_error": known.standard_error if run.method == "delta" else error,
                 "p_value": [
                     multiplicity.p_value(float(d), c, run.alternative) for d, c in zip(value, centred.T, strict=True)
                 ],
@@ -194,14 +214,20 @@ class Comparison(Mapping[str, Audit]):
         return self.table.to_csv()
 
     def _notes(self) -> list[str]:
-        run = self.run
-        if not run.n_resamples:
-            return []
-        return [
-            f"{100 * run.confidence_level:.6g} % {run.method} intervals from {run.n_resamples:,} {run.weights} "
-            f"replicates of {' and '.join(run.resample)} that the models share, seed {run.seed}",
-            f"p_adjusted is over all {self.table.n_rows} rows (step-down max-|t|)",
-        ]
+        run, lines = self.run, []
+        level, tables = f"{100 * run.confidence_level:.6g} %", " and ".join(run.resample)
+        if run.method == "delta":
+            lines.append(f"{level} normal intervals by the infinitesimal jackknife over {tables}")
+        if run.n_resamples:
+            intervals = "" if run.method == "delta" else f"{level} {run.method} intervals from "
+            lines.append(
+                f"{intervals}{run.n_resamples:,} {run.weights} replicates of {tables} that the models share, "
+                f"seed {run.seed}"
+            )
+        lines += [run.design] if run.design else []
+        if run.n_resamples:
+            lines.append(f"p_adjusted is over all {self.table.n_rows} rows (step-down max-|t|)")
+        return lines
 
     def __repr__(self) -> str:
         return "\n".join([str(self.table), "", *self._notes()]).rstrip()

@@ -8,7 +8,7 @@ nor block, so that the integers are the same for any budget.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -326,6 +326,13 @@ def plan_of(
     return ScanPlan(annotations, pred, table, max_memory, checkpoint)
 
 
+class Evaluation(NamedTuple):
+    """Estimates by name: of all models together, or of each; and for each pair of models, of their differences."""
+
+    estimates: list[dict[str, Estimate]]
+    differences: list[dict[str, Jackknife]]
+
+
 def evaluate(
     chosen: list[Metric],
     train: Named,
@@ -333,9 +340,11 @@ def evaluate(
     models: Mapping[str, Named | None],
     options: Options,
     *,
-    together: bool = True,
-) -> list[dict[str, Estimate]]:
-    """Estimates of the metrics, from one pass over the tables: of all models together, or of each."""
+    pairs: Sequence[tuple[int, int]] | None = None,
+) -> Evaluation:
+    """Estimates of the metrics, from one pass over the tables: of all models together; or of each, with what intervals
+    of the differences of pairs of models need.
+    """
     if len(train.group_names) < 2:
         raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")
     passes = _passes(train, test, models, options)
@@ -346,21 +355,22 @@ def evaluate(
             universes.append(metric.sets)
     joined = universes[0] if len(universes) == 1 else universes[0] + universes[1]
     begins = {id(sets): sum(map(len, universes[:i])) for i, sets in enumerate(universes)}
-    lots = [passes] if together else [[work] for work in passes]
+    lots = [[*range(len(passes))]] if pairs is None else [[number] for number in range(len(passes))]
     n_cells = len(lots) * sum(len(metric.sets) for metric in chosen) * len(train.group_names)
     keeps = 8 * n_cells * options.n_resamples <= KEPT_SHARE * (options.max_memory - KERNEL_BYTES)
+    known, differing = _jackknives(chosen, passes, lots, pairs or ())
     all_sums: list[dict[str, _Sums]] = []
-    for lot in lots:
-        known, drawing = _jackknives(chosen, lot), (lot[0].seed, len(lot))
-        all_sums.append({m.name: _Sums(m, convention, options, known.get(m.name), keeps, drawing) for m in chosen})
+    for lot, of_lot in zip(lots, known, strict=True):
+        drawing = passes[0].seed, len(lot)
+        all_sums.append({m.name: _Sums(m, convention, options, of_lot.get(m.name), keeps, drawing) for m in chosen})
     for tile, tables in passes[0].tiles(joined):
         others = [
             Tables(tables.train, replace(work, train=None).count(joined[tile], range(options.n_resamples), None).test)
             for work in passes[1:]
         ]
-        for lot_tables, sums in zip(
-            [[tables, *others]] if together else [[each] for each in (tables, *others)], all_sums, strict=True
-        ):
+        every = [tables, *others]
+        for lot, sums in zip(lots, all_sums, strict=True):
+            lot_tables = [every[number] for number in lot]
             for metric in chosen:
                 begin = begins[id(metric.sets)]
                 low, high = max(tile.start, begin), min(tile.stop, begin + len(metric.sets))
@@ -370,20 +380,20 @@ def evaluate(
                     sums[metric.name].add(differences, slice(low - begin, high - begin))
                     assert tables.test is not None
                     sums[metric.name].supports.append(tables.test.truth.co_set[0, part].copy())
-        del tables, others, lot_tables, differences  # before the next tile is counted
+        del tables, others, every, lot_tables, differences  # before the next tile is counted
     estimates = [
         {
-            name: total.estimate(replace(lot[0].run(), n_models=len(lot)), train.group_names)
+            name: total.estimate(replace(passes[lot[0]].run(), n_models=len(lot)), train.group_names)
             for name, total in sums.items()
         }
         for lot, sums in zip(lots, all_sums, strict=True)
     ]
     for work in passes:
         work.warn_of_skipped()
-    if together:
+    if pairs is None:
         warn_of_intervals(estimates[0])
     _warn(options, list(all_sums[0].values()))
-    return estimates
+    return Evaluation(estimates, differing)
 
 
 def _passes(train: Named, test: Named, models: Mapping[str, Named | None], options: Options) -> list[Pass]:
@@ -404,19 +414,28 @@ def _passes(train: Named, test: Named, models: Mapping[str, Named | None], optio
     return [replace(work, n_models=len(passes)) for work in passes]
 
 
-def _jackknives(chosen: list[Metric], lot: list[Pass]) -> dict[str, MetricJackknife]:
-    """What the method of the intervals needs beside replicates."""
-    work, method = lot[0], lot[0].options.method
-    if method in ("percentile", "basic"):
-        return {}
-    if len(lot) > 1:
-        raise InputError(f'several models have the methods "percentile" and "basic", not {method!r}')
-    known = jackknives(chosen, work, with_acceleration=method == "BCa", with_errors=True)
-    if method == "studentized" and work.options.n_resamples:
-        for name, errors in replicate_errors(chosen, work).items():
-            value = known[name].value._replace(replicate_errors=errors[1:])
-            known[name] = known[name]._replace(value=value)
-    return known
+def _jackknives(
+    chosen: list[Metric], passes: list[Pass], lots: list[list[int]], pairs: Sequence[tuple[int, int]]
+) -> tuple[list[dict[str, MetricJackknife]], list[dict[str, Jackknife]]]:
+    """What the method of the intervals needs beside replicates: of the means over lots of models, and of the
+    differences of pairs of lots.
+    """
+    options = passes[0].options
+    if options.method in ("percentile", "basic"):
+        return [{} for _ in lots], [{} for _ in pairs]
+    known, of_pairs = jackknives(chosen, passes, lots, pairs, with_acceleration=options.method == "BCa")
+    if options.method == "studentized" and options.n_resamples:
+        share = np.ones((1 + options.n_resamples, len(passes)))
+        if len(lots) == 1:
+            share = shares(passes[0].seed, len(passes), options.n_resamples)
+        errors, of_differences = replicate_errors(chosen, passes, lots, pairs, share)
+        for metric in chosen:
+            for lot, of_lot in zip(known, errors, strict=True):
+                value = lot[metric.name].value._replace(replicate_errors=of_lot[metric.name][1:])
+                lot[metric.name] = lot[metric.name]._replace(value=value)
+            for pair, of_pair in zip(of_pairs, of_differences, strict=True):
+                pair[metric.name] = pair[metric.name]._replace(replicate_errors=of_pair[metric.name][1:])
+    return known, of_pairs
 
 
 @dataclass

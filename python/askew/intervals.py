@@ -132,20 +132,26 @@ def bca_probabilities(value: Floats, replicates: Floats, acceleration: Any, tail
     return normal_distribution(low), normal_distribution(high)
 
 
-def acceleration_of(theta: Floats, multiplicities: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Numerator and denominator of the acceleration that one table gives, from the values without one instance of it.
+def acceleration_of(
+    theta: Floats, multiplicities: npt.NDArray[np.int64], strata: npt.NDArray[np.int64] | None = None
+) -> tuple[Floats, Floats]:
+    """Numerator and denominator of the acceleration that one table gives, from the values without one unit of it.
 
-    `theta`, of shape (J, …), is the value after one instance of each distinct row has been left out; c instances share
-    a row. With U_i = (n − 1)(mean of θ − θ_i) over the n instances: Σ c U³/n³ and Σ c U²/n². The acceleration of
-    several independent tables is Σ numerators / (6 (Σ denominators)^{3/2}), as ``scipy.stats.bootstrap`` has it for
-    several samples ([3]_, equation 14.15). Values that are undefined are left out.
+    `theta`, of shape (J, …), is the value after one unit (instance or cluster) has been left out, of c that are alike.
+    With U_i = (n − 1)(mean of θ − θ_i) over the n units: Σ c U³/n³ and Σ c U²/n². The acceleration of several
+    independent samples is Σ numerators / (6 (Σ denominators)^{3/2}), as ``scipy.stats.bootstrap`` has it ([3]_,
+    equation 14.15). Strata, which begin at `strata`, the last of which is their end, are such samples. Values that are
+    undefined are left out.
     """
+    begins = np.zeros(1, np.intp) if strata is None else strata[:-1]
+    sizes = [len(theta)] if strata is None else np.diff(strata)
     c = multiplicities.reshape(-1, *(1,) * (theta.ndim - 1))
     defined = ~np.isnan(theta)
-    n = np.sum(c * defined, axis=0)
-    mean = np.sum(c * np.where(defined, theta, 0.0), axis=0) / np.maximum(n, 1)
-    u = np.where(defined, (n - 1) * (mean - theta), 0.0)
-    return np.sum(c * u**3, axis=0) / np.maximum(n, 1) ** 3.0, np.sum(c * u**2, axis=0) / np.maximum(n, 1) ** 2.0
+    n = np.maximum(np.add.reduceat(c * defined, begins), 1)
+    mean = np.add.reduceat(c * np.where(defined, theta, 0.0), begins) / n
+    n, mean = (np.repeat(each, sizes, axis=0) for each in (n, mean))
+    u = np.where(defined, (n - 1) / n * (mean - theta), 0.0)
+    return np.sum(c * u**3, axis=0), np.sum(c * u**2, axis=0)
 
 
 def acceleration(parts: Sequence[tuple[Floats, Floats]]) -> Any:

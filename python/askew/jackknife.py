@@ -1,46 +1,49 @@
-"""What one instance does to a metric: values without it, and infinitesimal influences.
+"""What one unit does to a metric: values without it, and infinitesimal influences.
 
-Instances with equal rows (attributes and groups, true and predicted) do the same, so that the work is one evaluation
-for each distinct row, weighted by how many instances share it. Counts are sums over instances: without an instance of
-a row, each is smaller by 1 if the row contains its itemset. The distinct row takes the place of the replicate on the
-first axis, and the formulas of `askew.metrics` apply as they are.
+Units are what a bootstrap draws: instances, of which those with equal rows do the same and are evaluated once, or
+clusters (`askew.units`). Counts are sums over units: without one of them, each is smaller by the unit's own. The unit
+takes the place of the replicate on the first axis, and the formulas of `askew.metrics` apply as they are.
 
-The influence of an instance is the derivative of the metric with respect to its weight. All metrics are sums over cells
-of a/b − c/d with counts a, b, c, d that are linear in the weights; the derivative of a/b is (a' − (a/b) b')/b, with
-a' and b' the counts of the row by itself. The standard error of the infinitesimal jackknife is √Σ influence² over
-instances, Σ c influence² over distinct rows (Jaeckel 1972; Efron & Tibshirani 1993, section 21.5). For a proportion a/b
-that is √(p(1 − p)/b).
+The influence of a unit is the derivative of the metric with respect to its weight. All metrics are sums over cells of
+a/b − c/d with counts a, b, c, d that are linear in the weights; the derivative of a/b is (a' − (a/b) b')/b, with a' and
+b' the counts of the unit by itself. The standard error of the infinitesimal jackknife is √Σ influence² over units,
+Σ c influence² over distinct ones (Jaeckel 1972; Efron & Tibshirani 1993, section 21.5). For a proportion a/b that is
+√(p(1 − p)/b). Within strata, each of which is a sample of its own, influences are taken less their mean in the stratum
+(Davison & Hinkley 1997, sections 3.2.1 and 3.2.3); without strata that mean is 0.
+
+Several models that differ by the seed of their training are one more sample. The value is the mean over them, and the
+influence of a model its own value less that mean, over their number; influences of units are means over models. The
+influence on a difference of two models is the difference of the influences on each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from askew import metrics
-from askew.counting import TABLES, CountingPlan, TablePlan
+from askew.counting import KERNEL_BYTES, CountingPlan
 from askew.counts import Counts
-from askew.engine import Draws, Itemsets, words_for
 from askew.errors import InputError
 from askew.intervals import Jackknife, acceleration, acceleration_of
-from askew.layout import everybody
 from askew.metrics import Difference, Ratio, Totals
+from askew.models import mean_over_models
 from askew.options import Options
-from askew.patterns import PatternTable, pattern_table
 from askew.sets import AttributeSets
+from askew.units import BLOCK_BYTES, DrawnUnits, within
 
 if TYPE_CHECKING:
     from askew.evaluation import Metric, Pass, Tables
 
 Floats = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
-_BLOCK_BYTES = 2**25
 _TILE = 1024  # sets at a time
-_PATTERNS = 2048  # rows whose weights are drawn at a time
 
 
 class MetricJackknife(NamedTuple):
@@ -51,131 +54,62 @@ class MetricJackknife(NamedTuple):
     cells: Jackknife
 
 
-@dataclass(frozen=True)
-class DistinctRows:
-    """The distinct rows of a table, and how many instances share each."""
+class Without(NamedTuple):
+    """Counts without one of some units, and of each of these by itself (of the other table: the sample, and none)."""
 
-    plan: CountingPlan
-    table: PatternTable
-
-    @classmethod
-    def of(cls, plan: TablePlan, options: Options) -> DistinctRows:
-        """They are looked for, unless the weights were of distinct rows and they are known.
-
-        Raises
-        ------
-        InputError
-            The table is not in memory, or is not drawn instance by instance.
-        """
-        if not isinstance(plan, CountingPlan):
-            raise InputError(
-                f"method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take "
-                '"percentile" or "basic", or scan.collect()'
-            )
-        if plan.design.n_strata is not None or plan.design.n_clusters is not None:
-            raise InputError(
-                f"method={options.method!r} is for instances that are drawn one by one, not within strata or in "
-                'clusters: take "percentile" or "basic"'
-            )
-        if plan.patterns is not None:
-            return cls(plan, plan.patterns)
-        columns, n = plan.layout.columns, plan.annotations.n
-        return cls(plan, pattern_table(columns, n, options.engine, options.chosen_threads))
-
-    @property
-    def multiplicities(self) -> npt.NDArray[np.int64]:
-        return self.table.multiplicities
-
-    def weights(self, work: Pass, table: str) -> npt.NDArray[np.int64]:
-        """Weight of each row, of all instances that share it together, in every replicate: shape (J, B)."""
-        n_resamples, options = work.options.n_resamples, work.options
-        out = np.zeros((len(self.multiplicities), n_resamples), np.int64)
-        draws = Draws(options.weights, work.seed, TABLES[table], 0, self.plan.design.units)
-        for start in range(0, len(out), _PATTERNS):
-            part = slice(start, min(start + _PATTERNS, len(out)))
-            single = Itemsets(
-                np.arange(part.stop - start, dtype=np.int32), np.arange(part.stop - start + 1, dtype=np.int64)
-            )
-            rest = draws, range(n_resamples), out[part].T, options.chosen_threads, None
-            if self.plan.patterns is None:
-                options.engine.resample([self._instances(part)], self.plan.annotations.n, single, *rest)
-            else:
-                ones = np.arange(len(out)) == np.arange(part.start, part.stop)[:, None]
-                columns = _packed(ones)
-                options.engine.resample_patterns([columns], self.multiplicities, single, *rest)
-        return out
-
-    def _instances(self, part: slice) -> npt.NDArray[np.uint64]:
-        """For each of some rows, the packed column of the instances that have it."""
-        columns = np.concatenate(self.plan.layout.columns)
-        found = np.empty((part.stop - part.start, columns.shape[1]), np.uint64)
-        everyone = everybody(self.plan.annotations.n)
-        for position, row in enumerate(range(part.start, part.stop)):
-            bits = self.table.columns[:, row // 64] >> np.uint64(row % 64) & np.uint64(1)
-            found[position] = everyone & ~np.bitwise_or.reduce(columns ^ -bits[:, None], axis=0)
-        return found
-
-    def members(self, sample: Counts, step: int) -> Iterator[tuple[slice, Counts]]:
-        """Counts of each row by itself, 0 or 1, for the sets of `sample`: `step` (a multiple of 64) rows at a time."""
-        itemsets, parts = self.plan.layout.itemsets(sample.sets)
-        for start in range(0, len(self.multiplicities), step):
-            rows = slice(start, min(start + step, len(self.multiplicities)))
-            buffer = _contained(self.table.columns[:, start // 64 : -(-rows.stop // 64)], itemsets, rows.stop - start)
-            arrays = self.plan.layout.arrays(buffer, parts, len(sample.sets))
-            yield rows, Counts(sample.sets, sample.group_names, sample.resampling, sample.rows, arrays)
+    left: Tables
+    members: Tables
 
 
-def _contained(columns: npt.NDArray[np.uint64], itemsets: Itemsets, n: int) -> npt.NDArray[np.int64]:
-    """Whether each of n rows contains each itemset, shape (S, n)."""
-    sizes = np.diff(itemsets.offsets)
-    inside = np.empty((len(itemsets), columns.shape[1]), np.uint64)
-    for size in np.unique(sizes).tolist():
-        those = np.flatnonzero(sizes == size)
-        items = itemsets.items[itemsets.offsets[those][:, None] + np.arange(size)]
-        inside[those] = ~np.uint64(0)
-        for position in range(size):
-            inside[those] &= columns[items[:, position]]
-    octets = inside.astype("<u8", copy=False).view(np.uint8)
-    return np.unpackbits(octets, axis=1, count=n, bitorder="little").astype(np.int64)
+def units_of(passes: Sequence[Pass]) -> dict[str, DrawnUnits]:
+    """The units of the tables that are resampled, the same for all models."""
+    options = passes[0].options
+    return {
+        name: DrawnUnits.of([work.plans[name] for work in passes], options)
+        for name in passes[0].plans
+        if name in options.resample
+    }
 
 
-def _packed(ones: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
-    octets = np.zeros((len(ones), 8 * words_for(ones.shape[1])), np.uint8)
-    octets[:, : -(-ones.shape[1] // 8)] = np.packbits(ones, axis=1, bitorder="little")
-    return octets.view("<u8").astype(np.uint64, copy=False)
+def units_at_a_time(passes: Sequence[Pass], n_sets: int) -> int:
+    """Units whose counts, and what is made of them, fit a block: a multiple of 64."""
+    q = max(len(plan.group_names) for plan in passes[0].plans.values())
+    plans = [plan for work in passes for plan in work.plans.values()]
+    per_unit = n_sets * sum(2 * plan.bytes_per_replicate + 8 * 8 * q for plan in plans)
+    return max(64, BLOCK_BYTES // per_unit // 64 * 64)
 
 
-def rows_at_a_time(work: Pass, n_sets: int) -> int:
-    """Distinct rows whose counts, and what is made of them, fit a block: a multiple of 64."""
-    q = max(len(plan.group_names) for plan in work.plans.values())
-    per_row = n_sets * sum(2 * plan.bytes_per_replicate + 8 * 8 * q for plan in work.plans.values())
-    return max(64, _BLOCK_BYTES // per_row // 64 * 64)
+def samples_of(passes: Sequence[Pass], sets: AttributeSets) -> list[Tables]:
+    """Counts of the sample, with the predictions of each model."""
+    first = passes[0].count(sets, range(0), None)
+    others = [replace(work, train=None).count(sets, range(0), None) for work in passes[1:]]
+    return [first, *(first._replace(test=other.test) for other in others)]
 
 
 def without_one(
-    work: Pass, sets: AttributeSets, rows: dict[str, DistinctRows], step: int
-) -> Iterator[tuple[str, slice, Tables, Tables, Tables]]:
-    """For each table, and block of its distinct rows: the counts of the sample, those without one instance of each row,
-    and those of each row by itself (of the other table: none).
-    """
-    sample = work.count(sets, range(0), None)
-    for name in rows:
-        whole: Counts = getattr(sample, name)
-        nothing = sample._replace(
-            **{t: None if counts is None else _less(counts, counts) for t, counts in sample._asdict().items()}
-        )
-        for part, members in rows[name].members(whole, step):
-            yield (
-                name,
-                part,
-                sample,
-                sample._replace(**{name: _less(whole, members)}),
-                nothing._replace(**{name: members}),
-            )
+    passes: Sequence[Pass], samples: Sequence[Tables], units: dict[str, DrawnUnits], step: int
+) -> Iterator[tuple[str, slice, list[Without]]]:
+    """For each table, and block of its units: counts without one of them, with the predictions of each model."""
+    for name, these in units.items():
+        for part in these.blocks(step):
+            found: list[Without] = []
+            for number, (work, sample) in enumerate(zip(passes, samples, strict=True)):
+                whole: Counts = getattr(sample, name)
+                if number and work.plans[name] is passes[0].plans[name]:
+                    members = getattr(found[0].members, name)
+                else:
+                    members = these.members(work.plans[name], whole, part)
+                nothing = sample._replace(
+                    **{t: None if counts is None else _less(counts, counts) for t, counts in sample._asdict().items()}
+                )
+                found.append(
+                    Without(sample._replace(**{name: _less(whole, members)}), nothing._replace(**{name: members}))
+                )
+            yield name, part, found
 
 
 def _less(a: Counts, b: Counts) -> Counts:
-    """The counts of `a` less those of `b`, in the layout of `b`: rows side by side."""
+    """The counts of `a` less those of `b`, in the layout of `b`: units side by side."""
     arrays = {
         name: np.subtract(array, b._arrays[name], out=np.empty_like(b._arrays[name]))
         for name, array in a._arrays.items()
@@ -227,212 +161,416 @@ def slopes(difference: Difference, cells: metrics.Cells) -> Floats:
 
 
 def jackknives(
-    chosen: Sequence[Metric], work: Pass, *, with_acceleration: bool, with_errors: bool
-) -> dict[str, MetricJackknife]:
-    """What "BCa" and "delta" need of metrics, over the tables that are resampled."""
-    rows = {
-        name: DistinctRows.of(plan, work.options) for name, plan in work.plans.items() if name in work.options.resample
-    }
-    sums = {metric.name: _Sums(metric, work, rows) for metric in chosen}
+    chosen: Sequence[Metric],
+    passes: Sequence[Pass],
+    lots: Sequence[Sequence[int]],
+    pairs: Sequence[tuple[int, int]] = (),
+    *,
+    with_acceleration: bool,
+) -> tuple[list[dict[str, MetricJackknife]], list[dict[str, Jackknife]]]:
+    """What "BCa" and "delta" need of metrics, over the tables that are resampled.
+
+    For the mean over each lot of models, and for the difference of the values of two lots that are a pair.
+    """
+    units = units_of(passes)
+    _check_memory(units, len(chosen) * len(passes), 3 + 5 * with_acceleration, passes[0].options)
+    all_sums = [{metric.name: _Sums(metric, [passes[i] for i in lot], units) for metric in chosen} for lot in lots]
     for sets in {id(metric.sets): metric.sets for metric in chosen}.values():
-        these = [metric for metric in chosen if metric.sets is sets]
-        step = rows_at_a_time(work, min(len(sets), _TILE))
+        these = [metric.name for metric in chosen if metric.sets is sets]
+        step = units_at_a_time(passes, min(len(sets), _TILE))
         for start in range(0, len(sets), _TILE):
             tile = slice(start, min(start + _TILE, len(sets)))
-            for metric in these:
-                sums[metric.name].begin(tile, work.count(sets[tile], range(0), None))
-            for name, part, _, left, members in without_one(work, sets[tile], rows, step):
-                for metric in these:
-                    if with_acceleration:
-                        sums[metric.name].add_left_out(name, part, left)
-                    if with_errors:
-                        sums[metric.name].add_members(name, part, members)
-    return {name: total.result(with_acceleration, with_errors) for name, total in sums.items()}
+            samples = samples_of(passes, sets[tile])
+            for lot, sums in zip(lots, all_sums, strict=True):
+                for name in these:
+                    sums[name].begin(tile, [samples[i] for i in lot])
+            for table, part, found in without_one(passes, samples, units, step):
+                for lot, sums in zip(lots, all_sums, strict=True):
+                    for name in these:
+                        sums[name].add_members(table, part, [found[i].members for i in lot])
+                        if with_acceleration:
+                            sums[name].add_left_out(table, part, [found[i].left for i in lot])
+    results = [{name: each.result(with_acceleration) for name, each in sums.items()} for sums in all_sums]
+    differences = [
+        {name: _of_difference(all_sums[a][name], all_sums[b][name], with_acceleration) for name in all_sums[a]}
+        for a, b in pairs
+    ]
+    return results, differences
+
+
+def _check_memory(units: dict[str, DrawnUnits], n_kept: int, n_numbers: int, options: Options) -> None:
+    n_units = sum(map(len, units.values()))
+    needed = 8 * n_units * n_kept * n_numbers
+    if needed > options.max_memory - KERNEL_BYTES:
+        raise InputError(
+            f"method={options.method!r} keeps the influences of {n_units:,} units (distinct rows, or clusters), about "
+            f"{needed / 2**20:,.0f} MiB, more than max_memory ({options.max_memory / 2**20:,.0f} MiB) has for them: "
+            'raise it, or take "percentile" or "basic"'
+        )
+
+
+@dataclass
+class _Sample:
+    """A model's cells in the sample, and derivatives of sums over them."""
+
+    difference: Difference
+    cells: metrics.Cells
+    derivatives: tuple[Derivatives, Derivatives]
+
+    @classmethod
+    def of(cls, difference: Difference) -> _Sample:
+        cells = metrics.cells(difference)
+        columns = [slopes(difference, cells), np.nan_to_num(cells.delta), np.ones_like(cells.delta)]
+        gradients = np.where(cells.indicator & ~np.isnan(cells.delta), np.concatenate(columns), 0.0)
+        terms = derivatives(difference.predicted, gradients), derivatives(difference.baseline, -gradients)
+        return cls(difference, cells, terms)
 
 
 @dataclass
 class _Sums:
-    """What is kept of a metric from block to block."""
+    """What is kept, from block to block, of the mean of a metric over models."""
 
     metric: Metric
-    work: Pass
-    rows: dict[str, DistinctRows]
-    totals: dict[tuple[str, int], Totals] = field(default_factory=dict)
-    influences: dict[str, Floats] = field(default_factory=dict)
+    passes: list[Pass]
+    units: dict[str, DrawnUnits]
+    totals: dict[tuple[int, str, int], Totals] = field(default_factory=dict)  # of a model, without one unit
 
     def __post_init__(self) -> None:
-        q = len(next(iter(self.work.plans.values())).group_names)
+        work, k = self.passes[0], len(self.passes)
+        q = len(next(iter(work.plans.values())).group_names)
         shape = (len(self.metric.sets), q)
-        self.powers = {name: np.zeros((4, *shape)) for name in self.rows}  # Σ c (θ_i − θ)^k in each cell, k = 0 … 3
-        self.squares = np.zeros(shape)
-        self.delta = np.full(shape, np.nan)
-        self.influences = {name: np.zeros((len(rows.multiplicities), 3)) for name, rows in self.rows.items()}
+        self.cubes, self.squares = np.zeros((2, *shape))  # Σ U³ and Σ U² of cells, U by leaving out
+        self.variances = np.zeros(shape)  # Σ influence² of cells
+        self.delta = np.full((k, *shape), np.nan)
+        self.influences = {name: np.zeros((k, len(units), 3)) for name, units in self.units.items()}
+        self.of_sample: list[Totals] = []
         # whether the two terms of Δ are proportions in two tables: then little happens to a cell
-        plans = self.work.plans.values()
+        plans = work.plans.values()
         overlap = not all(isinstance(plan, CountingPlan) and plan.layout.partition for plan in plans)
         self.separate = not overlap if self.metric.family == "mals" else self.metric.baseline == "train"
+        self.separate &= k == 1 and all(units.plain for units in self.units.values())
 
-    def begin(self, tile: slice, sample: Tables) -> None:
-        """Go on to other sets, with their counts in the sample."""
-        self.tile, self.sample = tile, self._difference(sample)
-        self.cells = metrics.cells(self.sample)
-        self.delta[tile] = self.cells.delta[0]
-        enters = self.cells.indicator & ~np.isnan(self.cells.delta)
-        columns = [slopes(self.sample, self.cells), np.nan_to_num(self.cells.delta), np.ones_like(self.cells.delta)]
-        gradients = np.where(enters, np.concatenate(columns), 0.0)
-        self.derivatives = derivatives(self.sample.predicted, gradients), derivatives(self.sample.baseline, -gradients)
+    def begin(self, tile: slice, samples: list[Tables]) -> None:
+        """Go on to other sets, with their counts in the sample and the predictions of each model."""
+        self.tile, self.samples = tile, [_Sample.of(self._difference(sample)) for sample in samples]
+        deltas = [sample.cells.delta for sample in self.samples]
+        self.delta[:, tile] = np.concatenate(deltas)
+        self.mean = _mean(deltas)
+        self.share = ~np.isnan(deltas) / np.maximum(np.sum(~np.isnan(deltas), axis=0), 1)  # of each model in a cell
+        self.powers = {
+            (of, name): np.zeros((n_powers, *self.mean.shape[1:]))
+            for name in self.units
+            for of, n_powers in [("step", 4), ("influence", 3)]
+        }
+        new = [self._complete(metrics.totals(sample.cells), sample.cells.delta.size) for sample in self.samples]
+        self.of_sample = list(map(metrics.merge, self.of_sample, new)) if self.of_sample else new
         if self.separate:
-            for name in self.rows:
-                self._add_separate(name, enters[0])
+            for name in self.units:
+                self._add_separate(name)
 
-    def _add_separate(self, name: str, enters: npt.NDArray[np.bool_]) -> None:
+    def _difference(self, tables: Tables) -> Difference:
+        return self.metric.of(tables, slice(None), self.passes[0].options.chosen_convention)
+
+    def _complete(self, totals: Totals, n_cells: int) -> Totals:
+        return self.metric.complete(totals, n_cells, self.passes[0].options.chosen_convention)
+
+    def _add_separate(self, name: str) -> None:
         """What leaving out an instance does to cells of two proportions a/b, that of this table among them: it is one
         of the a, of the b − a or of the rest, and all of each do the same.
         """
-        ratio = self.sample.predicted if name == "test" else self.sample.baseline
+        sample = self.samples[0]
+        of = sample.difference
+        ratio = of.predicted if name == "test" else of.baseline
         a, b = np.broadcast_arrays(ratio.numerator[0], ratio.denominator[0])
         changed = Ratio(np.stack([a - 1, a, a]), np.stack([b - 1, b - 1, b]))
-        instances = np.stack([a, b - a, self.work.plans[name].n - b])
-        left = self.sample._replace(predicted=changed) if name == "test" else self.sample._replace(baseline=changed)
-        step = metrics.cells(left._replace(sign=None)).delta - self.cells.delta
+        instances = np.stack([a, b - a, self.passes[0].plans[name].n - b])
+        left = of._replace(predicted=changed) if name == "test" else of._replace(baseline=changed)
+        step = metrics.cells(left._replace(sign=None)).delta - sample.cells.delta
         defined = np.isfinite(step)
         step[~defined] = 0.0
-        for exponent in range(4):
-            self.powers[name][exponent, self.tile] += (instances * defined * step**exponent).sum(axis=0)
+        self._add_cubes(np.stack([(instances * defined * step**exponent).sum(axis=0) for exponent in range(4)]))
         p = np.nan_to_num(ratio.value[0])
-        self.squares[self.tile] += np.where(enters, p * (1 - p) / np.maximum(b, 1), 0.0)
+        enters = (sample.cells.indicator & ~np.isnan(sample.cells.delta))[0]
+        self.variances[self.tile] += np.where(enters, p * (1 - p) / np.maximum(b, 1), 0.0)
 
-    def _difference(self, tables: Tables) -> Difference:
-        return self.metric.of(tables, slice(None), self.work.options.chosen_convention)
+    def _add_cubes(self, powers: Floats) -> None:
+        """Of a stratum, from Σ c step^k: U = (n − 1)(mean − step)/n, with steps of the order 1/n."""
+        n, s1, s2, s3 = powers
+        n = np.maximum(n, 1)
+        mean, share = s1 / n, (n - 1) / n
+        self.cubes[self.tile] += share**3 * (n * mean**3 - 3 * mean**2 * s1 + 3 * mean * s2 - s3)
+        self.squares[self.tile] += share**2 * np.maximum(s2 - s1 * mean, 0)
 
-    def add_left_out(self, name: str, part: slice, left: Tables) -> None:
-        n, options = part.stop - part.start, self.work.options
-        summary = options.engine.summarize(self._difference(left), n, options.chosen_threads)
-        new = self.metric.complete(summary.totals, summary.spread.size, options.chosen_convention)
-        known = self.totals.get((name, part.start))
-        self.totals[name, part.start] = new if known is None else metrics.merge(known, new)
-        if self.separate:
-            return
-        step = summary.delta - self.cells.delta
-        defined = ~np.isnan(step)
-        step[~defined] = 0.0
-        c = self.rows[name].multiplicities[part].astype(np.float64)
-        power = defined.astype(np.float64)
-        for exponent in range(4):
-            self.powers[name][exponent, self.tile] += np.tensordot(c, power, 1)
-            power = step.copy() if exponent == 0 else np.multiply(power, step, out=power)
+    def _add_variances(self, powers: Floats) -> None:
+        """Of a stratum, from Σ c influence^k."""
+        n, s1, s2 = powers
+        self.variances[self.tile] += np.maximum(s2 - s1 * s1 / np.maximum(n, 1), 0)
 
-    def add_members(self, name: str, part: slice, members: Tables) -> None:
-        own = self._difference(members)
-        self.influences[name][part] += influences(own, self.derivatives, part.stop - part.start)
+    def add_left_out(self, name: str, part: slice, lefts: list[Tables]) -> None:
+        n, options = part.stop - part.start, self.passes[0].options
+        deltas = []
+        for number, left in enumerate(lefts):
+            summary = options.engine.summarize(self._difference(left), n, options.chosen_threads)
+            new = self._complete(summary.totals, summary.spread.size)
+            known = self.totals.get((number, name, part.start))
+            self.totals[number, name, part.start] = new if known is None else metrics.merge(known, new)
+            deltas.append(summary.delta)
         if not self.separate:
-            c = self.rows[name].multiplicities[part].astype(np.float64)
-            of_delta = influence(self.sample, own)
-            self.squares[self.tile] += np.tensordot(c, np.broadcast_to(of_delta**2, (len(c), *of_delta.shape[1:])), 1)
+            self._add_powers("step", name, part, _mean(deltas) - self.mean, self._add_cubes)
 
-    def result(self, with_acceleration: bool, with_errors: bool) -> MetricJackknife:
-        none = np.full_like(self.delta, np.nan)
-        accelerations = self._accelerations() if with_acceleration else (np.nan, np.nan, none)
-        errors = self._errors() if with_errors else (np.nan, np.nan, none)
+    def add_members(self, name: str, part: slice, members: list[Tables]) -> None:
+        n, of_delta = part.stop - part.start, np.zeros(())
+        for number, (sample, tables) in enumerate(zip(self.samples, members, strict=True)):
+            own = self._difference(tables)
+            self.influences[name][number, part] += influences(own, sample.derivatives, n)
+            if not self.separate:
+                of_delta = of_delta + self.share[number] * influence(sample.difference, own)
+        if not self.separate:
+            whole = np.broadcast_to(of_delta, (n, *self.mean.shape[1:]))
+            self._add_powers("influence", name, part, whole, self._add_variances)
+
+    def _add_powers(self, of: str, name: str, part: slice, values: Floats, complete: Callable[[Floats], None]) -> None:
+        """Σ c value^k over the units of each stratum, of values in cells; what is made of it where a stratum ends."""
+        units, powers = self.units[name], self.powers[of, name]
+        c = units.multiplicities[part].astype(np.float64)
+        defined = ~np.isnan(values)
+        values = np.where(defined, values, 0.0)
+        for stratum, ends in _strata_in(units.strata, part):
+            power = defined[stratum].astype(np.float64)
+            for exponent in range(len(powers)):
+                powers[exponent] += np.tensordot(c[stratum], power, 1)
+                power = values[stratum].copy() if exponent == 0 else np.multiply(power, values[stratum], out=power)
+            if ends:
+                complete(powers)
+                powers[:] = 0.0
+
+    def result(self, with_acceleration: bool) -> MetricJackknife:
+        values, variances = self.of_models()
+        defined = ~np.isnan(self.delta).all(axis=0)
+        none = np.full(defined.shape, np.nan)
+        if not defined.any():
+            return MetricJackknife(Jackknife(), Jackknife(), Jackknife(none, none))
+        errors = [
+            float(np.sqrt(self._squares(column) + _cubes_and_squares(of_each)[1]))
+            for column, of_each in enumerate((values, variances))
+        ]
+        of_cells = np.where(defined, np.sqrt(self.variances + _cubes_and_squares(self.delta)[1]), np.nan)
+        accelerations: list[Any] = [np.nan, np.nan, none]
+        if with_acceleration:
+            for which, of_each in enumerate((values, variances)):
+                parts = [
+                    acceleration_of(self.left_out(name)[which], units.multiplicities, units.strata)
+                    for name, units in self.units.items()
+                ]
+                accelerations[which] = float(acceleration([*parts, _cubes_and_squares(of_each)]))
+            accelerations[2] = acceleration([(self.cubes, self.squares), _cubes_and_squares(self.delta)])
         return MetricJackknife(
             Jackknife(accelerations[0], errors[0]),
             Jackknife(accelerations[1], errors[1]),
-            Jackknife(accelerations[2], errors[2]),
+            Jackknife(accelerations[2], of_cells),
         )
 
-    def _accelerations(self) -> tuple[float, float, Floats]:
-        parts: list[list[tuple[Floats, Floats]]] = [[], [], []]
-        for name, rows in self.rows.items():
-            pieces = [totals for (table, _), totals in sorted(self.totals.items()) if table == name]
-            totals = Totals(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
-            parts[0].append(acceleration_of(self.metric.values(totals), rows.multiplicities))
-            parts[1].append(acceleration_of(metrics.variance(totals), rows.multiplicities))
-            # of the cells from power sums: U = (n − 1)(mean − step), with steps of the order 1/n
-            n, s1, s2, s3 = self.powers[name]
-            n = np.maximum(n, 1)
-            mean = s1 / n
-            cubes = (n - 1) ** 3 * (n * mean**3 - 3 * mean**2 * s1 + 3 * mean * s2 - s3)
-            squares = (n - 1) ** 2 * np.maximum(s2 - s1 * mean, 0)
-            parts[2].append((cubes / n**3, squares / n**2))
-        value, variance, cells = (acceleration(each) for each in parts)
-        return float(value), float(variance), cells
+    def of_models(self) -> tuple[Floats, Floats]:
+        """Value and variance of each model, shape (k,)."""
+        values = np.concatenate([self.metric.values(totals) for totals in self.of_sample])
+        return values, np.concatenate([metrics.variance(totals) for totals in self.of_sample])
 
-    def _errors(self) -> tuple[float, float, Floats]:
-        defined = ~np.isnan(self.delta)
-        n_defined = int(defined.sum())
-        n_cells = self.delta.size if self.metric.keeps_undefined(self.work.options.chosen_convention) else n_defined
-        n_terms = len(self.metric.sets) if self.metric.family == "mals" else n_defined
-        if n_defined == 0:
-            return np.nan, np.nan, np.full(self.delta.shape, np.nan)
-        mean = float(np.sum(self.delta, where=defined)) / n_cells
-        value = variance = 0.0
-        for name, rows in self.rows.items():
-            contribution, product, delta = self.influences[name].T
-            value += float(rows.multiplicities @ np.square(contribution / n_terms))
-            variance += float(rows.multiplicities @ np.square(2 * (product - mean * delta) / n_cells))
-        return value**0.5, variance**0.5, np.where(defined, np.sqrt(self.squares), np.nan)
+    def left_out(self, name: str) -> tuple[Floats, Floats]:
+        """Value and variance without one of each of a table's units, shape (J,)."""
+        values, variances = [], []
+        for number in range(len(self.passes)):
+            pieces = [totals for (i, table, _), totals in sorted(self.totals.items()) if (i, table) == (number, name)]
+            totals = Totals(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
+            values.append(self.metric.values(totals))
+            variances.append(metrics.variance(totals))
+        return _mean(values), _mean(variances)
+
+    def influence(self, name: str) -> Floats:
+        """Influence of each of a table's units on value and variance, shape (J, 2)."""
+        parts = []
+        for of_units, totals, delta in zip(self.influences[name], self.of_sample, self.delta, strict=True):
+            n_defined = int(totals.n_contributions[0])
+            if n_defined == 0:
+                continue
+            contribution, product, steps = of_units.T
+            n_terms = len(self.metric.sets) if self.metric.family == "mals" else n_defined
+            n_cells = int(totals.n[0])
+            mean = np.nansum(delta) / n_cells
+            parts.append(np.column_stack([contribution / n_terms, 2 * (product - mean * steps) / n_cells]))
+        whole: Floats = np.mean(parts, axis=0)
+        return whole
+
+    def _squares(self, column: int) -> float:
+        """Σ influence² over the units of all tables, less the means in strata."""
+        return sum(_spread(self.influence(name)[:, column], units) for name, units in self.units.items())
+
+
+def _of_difference(a: _Sums, b: _Sums, with_acceleration: bool) -> Jackknife:
+    """Of the difference of the values of two lots, of models on the same units."""
+    if np.isnan(a.of_models()[0]).all() or np.isnan(b.of_models()[0]).all():
+        return Jackknife()
+    error = sum(_spread(a.influence(name)[:, 0] - b.influence(name)[:, 0], units) for name, units in a.units.items())
+    if not with_acceleration:
+        return Jackknife(standard_error=error**0.5)
+    parts = [
+        acceleration_of(a.left_out(name)[0] - b.left_out(name)[0], units.multiplicities, units.strata)
+        for name, units in a.units.items()
+    ]
+    return Jackknife(float(acceleration(parts)), error**0.5)
+
+
+def _spread(influence: Floats, units: DrawnUnits) -> float:
+    centred = within(influence, units.multiplicities, units.strata)
+    return float(units.multiplicities @ np.square(centred))
+
+
+def _mean(of_models: Sequence[Floats]) -> Floats:
+    """Mean over models, of those where it is defined, of arrays (n, …)."""
+    if len(of_models) == 1:
+        return of_models[0]
+    return mean_over_models(list(of_models), np.full((len(of_models[0]), len(of_models)), 1 / len(of_models)))
+
+
+def _cubes_and_squares(of_models: Floats) -> tuple[Floats, Floats]:
+    """Σ U³ and Σ U² over models, on the first axis, of their influences on the mean over them.
+
+    For a mean, leaving out one gives the same as the derivative: (n − 1)(mean of θ − θ_i)/n = (x_i − mean of x)/n.
+    """
+    defined = ~np.isnan(of_models)
+    n = np.maximum(defined.sum(axis=0), 1)
+    mean = np.where(defined, of_models, 0.0).sum(axis=0) / n
+    u = np.where(defined, (of_models - mean) / n, 0.0)
+    return np.sum(u**3, axis=0, keepdims=True)[0], np.sum(u**2, axis=0, keepdims=True)[0]
+
+
+def _strata_in(strata: Int64, part: slice) -> Iterator[tuple[slice, bool]]:
+    """The strata that some units are of: which of these, and whether the stratum ends with them."""
+    begin, number = part.start, int(np.searchsorted(strata, part.start, "right")) - 1
+    while begin < part.stop:
+        end = min(int(strata[number + 1]), part.stop)
+        yield slice(begin - part.start, end - part.start), end == strata[number + 1]
+        begin, number = end, number + 1
 
 
 def acceleration_of_statistic(statistic: Callable[[Tables], Floats], work: Pass, sets: AttributeSets) -> Jackknife:
-    """The acceleration of a user's statistic, from one evaluation per distinct row."""
-    rows = {
-        name: DistinctRows.of(plan, work.options) for name, plan in work.plans.items() if name in work.options.resample
-    }
-    values: dict[str, list[Floats]] = {name: [] for name in rows}
-    for name, _, _, left, _ in without_one(work, sets, rows, rows_at_a_time(work, len(sets))):
-        values[name].append(statistic(left))
+    """The acceleration of a user's statistic, from one evaluation per unit."""
+    units = units_of([work])
+    values: dict[str, list[Floats]] = {name: [] for name in units}
+    step = units_at_a_time([work], len(sets))
+    for name, _, found in without_one([work], samples_of([work], sets), units, step):
+        values[name].append(statistic(found[0].left))
     return Jackknife(
-        acceleration([acceleration_of(np.concatenate(values[name]), rows[name].multiplicities) for name in rows])
+        acceleration(
+            [
+                acceleration_of(np.concatenate(values[name]), each.multiplicities, each.strata)
+                for name, each in units.items()
+            ]
+        )
     )
 
 
 # ---- The standard error in every replicate
 
 
-def replicate_errors(chosen: Sequence[Metric], work: Pass) -> dict[str, Floats]:
+def replicate_errors(
+    chosen: Sequence[Metric],
+    passes: Sequence[Pass],
+    lots: Sequence[Sequence[int]],
+    pairs: Sequence[tuple[int, int]],
+    share: Floats,
+) -> tuple[list[dict[str, Floats]], list[dict[str, Floats]]]:
     """Standard error of each metric by the infinitesimal jackknife, in the sample and all replicates: shape (1 + B,).
 
-    In a replicate, weights take the place of instances: s*² = Σ_j w*_j influence*_j², where row j weighs w*_j in all,
-    and influences are those at the counts of the replicate. Time and memory grow with the number of distinct rows times
-    that of replicates.
+    In a replicate, weights take the place of instances: s*² = Σ_j w*_j influence*_j², where unit j weighs w*_j in all,
+    and influences are those at the counts of the replicate, in which model i has the `share` of column i. Time and
+    memory grow with the number of units times that of replicates.
     """
-    options = work.options
-    rows = {name: DistinctRows.of(plan, options) for name, plan in work.plans.items() if name in options.resample}
-    n_rows = 1 + options.n_resamples
-    needed = 8 * n_rows * max(len(each.multiplicities) for each in rows.values()) * (2 + len(chosen) * len(rows))
+    options = passes[0].options
+    units = units_of(passes)
+    n_rows, most = 1 + options.n_resamples, max(map(len, units.values()))
+    needed = 8 * n_rows * most * (2 + len(chosen) * len(units) * len(passes))
     if needed > options.max_memory:
         raise InputError(
-            f'method="studentized" needs the influence of {max(len(each.multiplicities) for each in rows.values()):,} '
+            f'method="studentized" needs the influence of {most:,} '
             f"distinct rows in {options.n_resamples:,} replicates, about {needed / 2**20:,.0f} MiB, more than "
             f'max_memory ({options.max_memory / 2**20:,.0f} MiB): raise it, or take "BCa"'
         )
     influenced = {
-        (metric.name, name): np.zeros((len(each.multiplicities), n_rows))
+        (metric.name, name): np.zeros((len(passes), len(each), n_rows))
         for metric in chosen
-        for name, each in rows.items()
+        for name, each in units.items()
     }
-    n_defined = {metric.name: np.zeros(n_rows) for metric in chosen}
+    n_defined = {metric.name: np.zeros((len(passes), n_rows)) for metric in chosen}
+    sums = {metric.name: np.zeros((len(passes), n_rows)) for metric in chosen}
     for sets in {id(metric.sets): metric.sets for metric in chosen}.values():
-        for tile, tables in work.tiles(sets):
-            for metric in [metric for metric in chosen if metric.sets is sets]:
-                difference = metric.of(tables, slice(None), options.chosen_convention)
-                cells = metrics.cells(difference)
-                enters = cells.indicator & ~np.isnan(cells.delta)
-                n_defined[metric.name] += (~np.isnan(cells.delta)).sum(axis=(1, 2))
-                gradient = np.where(enters, slopes(difference, cells), 0.0)
-                terms = derivatives(difference.predicted, gradient), derivatives(difference.baseline, -gradient)
-                step = rows_at_a_time(work, tile.stop - tile.start)
-                for name, part, _, _, members in without_one(work, sets[tile], rows, step):
-                    own = metric.of(members, slice(None), options.chosen_convention)
-                    influenced[metric.name, name][part] += influences(own, terms, part.stop - part.start)
-    errors = {}
-    squares = {metric.name: np.zeros(n_rows) for metric in chosen}
-    for name, each in rows.items():
-        weights = np.concatenate([each.multiplicities[:, None], each.weights(work, name)], axis=1)
-        for metric in chosen:
-            squares[metric.name] += np.einsum("jr,jr,jr->r", weights, *[influenced[metric.name, name]] * 2)
+        these = [metric for metric in chosen if metric.sets is sets]
+        step = units_at_a_time(passes, len(sets))
+        for tile, tables in passes[0].tiles(sets):
+            others = [
+                replace(work, train=None).count(sets[tile], range(options.n_resamples), None) for work in passes[1:]
+            ]
+            every = [tables, *(tables._replace(test=other.test) for other in others)]
+            terms = {}
+            for metric in these:
+                for number, each_table in enumerate(every):
+                    difference = metric.of(each_table, slice(None), options.chosen_convention)
+                    cells = metrics.cells(difference)
+                    defined = ~np.isnan(cells.delta)
+                    n_defined[metric.name][number] += defined.sum(axis=(1, 2))
+                    sums[metric.name][number] += cells.contribution.sum(axis=(1, 2), where=defined)
+                    gradient = np.where(cells.indicator & defined, slopes(difference, cells), 0.0)
+                    terms[metric.name, number] = (
+                        derivatives(difference.predicted, gradient),
+                        derivatives(difference.baseline, -gradient),
+                    )
+            for name, part, found in without_one(passes, samples_of(passes, sets[tile]), units, step):
+                for metric in these:
+                    for number, each_unit in enumerate(found):
+                        own = metric.of(each_unit.members, slice(None), options.chosen_convention)
+                        of_units = influences(own, terms[metric.name, number], part.stop - part.start)
+                        influenced[metric.name, name][number, part] += of_units
+    weights = {
+        name: np.concatenate([each.multiplicities[:, None], each.weights(passes[0], name)], axis=1)
+        for name, each in units.items()
+    }
+    of_lots: list[dict[str, Floats]] = [{} for _ in lots]
+    of_pairs: list[dict[str, Floats]] = [{} for _ in pairs]
     for metric in chosen:
-        n_terms = len(metric.sets) if metric.family == "mals" else n_defined[metric.name]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            errors[metric.name] = np.where(n_defined[metric.name] > 0, np.sqrt(squares[metric.name]) / n_terms, np.nan)
-    return errors
+        n_terms = np.maximum(n_defined[metric.name], 1)
+        if metric.family == "mals":
+            n_terms = np.full_like(n_terms, len(metric.sets))
+        values = np.where(n_defined[metric.name] > 0, sums[metric.name] / n_terms, np.nan)
+        squares = np.zeros((len(lots) + len(pairs), n_rows))
+        in_lots = [_shares_in(lot, values, share) for lot in lots]
+        for name, each in units.items():
+            means = [
+                np.einsum("kr,kjr->jr", in_lot / n_terms[list(lot)], influenced[metric.name, name][list(lot)])
+                for lot, in_lot in zip(lots, in_lots, strict=True)
+            ]
+            for row, influence_of in enumerate([*means, *(means[a] - means[b] for a, b in pairs)]):
+                squares[row] += _weighted_spread(influence_of, weights[name], each.strata)
+        for row, (lot, in_lot) in enumerate(zip(lots, in_lots, strict=True)):
+            steps = np.nan_to_num(values[list(lot)]) - np.sum(in_lot * np.nan_to_num(values[list(lot)]), axis=0)
+            n_drawn = len(lot) * np.sum(share.T[list(lot)] * ~np.isnan(values[list(lot)]), axis=0)
+            squares[row] += np.sum(in_lot * steps**2, axis=0) / np.maximum(n_drawn, 1)
+            of_lots[row][metric.name] = np.where(in_lot.any(axis=0), np.sqrt(squares[row]), np.nan)
+        for row, (a, b) in enumerate(pairs, len(lots)):
+            both = in_lots[a].any(axis=0) & in_lots[b].any(axis=0)
+            of_pairs[row - len(lots)][metric.name] = np.where(both, np.sqrt(squares[row]), np.nan)
+    return of_lots, of_pairs
+
+
+def _shares_in(lot: Sequence[int], values: Floats, share: Floats) -> Floats:
+    """Shares of the models of a lot whose value is defined, in each row: shape (k, 1 + B)."""
+    defined = share.T[list(lot)] * ~np.isnan(values[list(lot)])
+    in_all: Floats = defined / np.where(defined.any(axis=0), defined.sum(axis=0), 1.0)
+    return in_all
+
+
+def _weighted_spread(influence: Floats, weights: Int64, strata: Int64) -> Floats:
+    """Σ w influence² less the weighted means in strata, of arrays (J, R)."""
+    total: Floats = np.einsum("jr,jr,jr->r", weights, influence, influence)
+    for begin, end in pairwise(strata.tolist()):
+        w = weights[begin:end]
+        total -= np.einsum("jr,jr->r", w, influence[begin:end]) ** 2 / np.maximum(w.sum(axis=0), 1)
+    return np.maximum(total, 0.0)

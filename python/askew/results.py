@@ -57,11 +57,11 @@ class Run:
 
     @property
     def design(self) -> str:
-        """What the replicates draw, where that is not one instance after the other; else nothing."""
+        """What is drawn, where that is not one instance after the other; else nothing."""
         parts = [
             f"{text} ({', '.join(f'{n:,} of {table}' for table, n in numbers.items())})"
             for text, numbers in (("in clusters", self.n_clusters), ("within strata", self.n_strata))
-            if numbers and self.n_resamples
+            if numbers and self.has_intervals
         ]
         return f"instances are drawn {' '.join(parts)}" if parts else ""
 
@@ -489,11 +489,11 @@ class Audit(Mapping[str, Estimate]):
         if run.n_resamples:
             intervals = "" if run.method == "delta" else f"{level} {run.method} intervals from "
             lines.append(f"{intervals}{run.n_resamples:,} {run.weights} replicates of {tables}, seed {run.seed}")
-            lines += [run.design] if run.design else []
-            if any(e.absolute for e in self.estimates.values()):
-                lines.append(
-                    "sampling noise raises the |Δ| metrics (Multi_…): compare them with noise_floor, and see debiased"
-                )
+        lines += [run.design] if run.design else []
+        if run.n_resamples and any(e.absolute for e in self.estimates.values()):
+            lines.append(
+                "sampling noise raises the |Δ| metrics (Multi_…): compare them with noise_floor, and see debiased"
+            )
         return lines
 
     def __repr__(self) -> str:
