@@ -15,6 +15,7 @@ from askew.checks import check_choice
 from askew.errors import InputError
 from askew.evaluation import Metric, Pass, Tables, bootstrap_values, evaluate, warn_of_intervals
 from askew.intervals import confidence_interval
+from askew.jackknife import check_method, jackknife_of, units_of
 from askew.options import Options, options_of, takes_options
 from askew.results import Audit, Estimate
 from askew.tables import Table
@@ -323,17 +324,23 @@ def bias_scores(annotations: Named, **options: Any) -> Table:
     chosen = options_of("bias_scores", options)
     if chosen.signed is not None:
         raise InputError("signed does not concern bias scores")
-    if chosen.method not in ("percentile", "basic"):
-        raise InputError(f'bias_scores() has the methods "percentile" and "basic", not {chosen.method!r}')
+    check_method("bias_scores", chosen)
     check_annotations(annotations=annotations)
     sets = chosen.universe("singletons" if chosen.sets is None else chosen.sets, annotations, None)
     work = Pass.of(annotations, None, None, chosen)
     columns: dict[str, list[npt.NDArray[Any]]] = {"count": [], "bias": [], "low": [], "high": []}
-    for _, tables in work.tiles(sets):
+
+    def bias_of(tables: Tables) -> npt.NDArray[np.float64]:
         assert tables.train is not None
-        truth = tables.train.truth
-        bias = metrics.bias_score(truth).value
-        low, high = confidence_interval(bias[0], bias[1:], chosen.method, chosen.confidence_level, chosen.alternative)
+        return metrics.bias_score(tables.train.truth).value
+
+    units = units_of([work]) if chosen.method in ("BCa", "delta") else None
+    for tile, tables in work.tiles(sets):
+        assert tables.train is not None
+        truth, bias = tables.train.truth, bias_of(tables)
+        known = None if units is None else jackknife_of(bias_of, work, sets[tile], units)
+        how = chosen.method, chosen.confidence_level, chosen.alternative, known
+        low, high = confidence_interval(bias[0], bias[1:], *how)
         for name, values in [("count", truth.co_set_group[0]), ("bias", bias[0]), ("low", low), ("high", high)]:
             columns[name].append(values.ravel())
     q = len(annotations.group_names)

@@ -154,7 +154,7 @@ def acceleration_of(
     return np.sum(c * u**3, axis=0), np.sum(c * u**2, axis=0)
 
 
-def acceleration(parts: Sequence[tuple[Floats, Floats]]) -> Any:
+def acceleration(parts: Sequence[Sequence[Any]]) -> Any:
     """The acceleration of independent tables; NaN where the statistic does not vary."""
     numerator, denominator = (sum(terms) for terms in zip(*parts, strict=True))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -209,6 +209,66 @@ def _check_memory(units: dict[str, DrawnUnits], n_kept: int, n_numbers: int, opt
         )
 
 
+class PowerSums:
+    """Sums over units, of arrays (units, …) that come block by block, by the powers Σ c x^k within each stratum.
+
+    What is made of these is added to `total` when a stratum ends. An array's undefined numbers are left out.
+    """
+
+    def __init__(self, units: DrawnUnits, of_stratum: Callable[[Floats], Floats], n_powers: int, total: Floats) -> None:
+        self._units, self._of_stratum, self._total = units, of_stratum, total
+        self._powers = np.zeros((n_powers, *total.shape[1:]))
+
+    @classmethod
+    def of_steps(cls, units: DrawnUnits, total: Floats) -> PowerSums:
+        """Σ U³ and Σ U², shape (2, …), from what leaving out a unit does to a value."""
+        return cls(units, cubes_and_squares, 4, total)
+
+    @classmethod
+    def of_influences(cls, units: DrawnUnits, total: Floats) -> PowerSums:
+        """Σ influence², shape (1, …), less the mean in the stratum."""
+        return cls(units, squares_in_stratum, 3, total)
+
+    def add(self, part: slice, values: Floats) -> None:
+        """The next of the units, which come stratum by stratum."""
+        c = self._units.multiplicities[part].astype(np.float64)
+        defined = np.isfinite(values)
+        values = np.where(defined, values, 0.0)
+        for stratum, ends in self._strata_of(part):
+            power = defined[stratum].astype(np.float64)
+            for exponent in range(len(self._powers)):
+                self._powers[exponent] += np.tensordot(c[stratum], power, 1)
+                power = values[stratum].copy() if exponent == 0 else np.multiply(power, values[stratum], out=power)
+            if ends:
+                self._total += self._of_stratum(self._powers)
+                self._powers[:] = 0.0
+
+    def _strata_of(self, part: slice) -> Iterator[tuple[slice, bool]]:
+        """The strata that some units are of: which of these, and whether the stratum ends with them."""
+        strata = self._units.strata
+        begin, number = part.start, int(np.searchsorted(strata, part.start, "right")) - 1
+        while begin < part.stop:
+            end = min(int(strata[number + 1]), part.stop)
+            yield slice(begin - part.start, end - part.start), end == strata[number + 1]
+            begin, number = end, number + 1
+
+
+def cubes_and_squares(powers: Floats) -> Floats:
+    """Σ U³ and Σ U² over a stratum from Σ c step^k: U = (n − 1)(mean − step)/n, with steps of the order 1/n."""
+    n, s1, s2, s3 = powers
+    n = np.maximum(n, 1)
+    mean, share = s1 / n, (n - 1) / n
+    cubes = share**3 * (n * mean**3 - 3 * mean**2 * s1 + 3 * mean * s2 - s3)
+    return np.stack([cubes, share**2 * np.maximum(s2 - s1 * mean, 0)])
+
+
+def squares_in_stratum(powers: Floats) -> Floats:
+    """Σ (influence − mean)² over a stratum from Σ c influence^k."""
+    n, s1, s2 = powers
+    squares: Floats = np.maximum(s2 - s1 * s1 / np.maximum(n, 1), 0)[None]
+    return squares
+
+
 @dataclass
 class _Sample:
     """A model's cells in the sample, and derivatives of sums over them."""
@@ -239,8 +299,8 @@ class _Sums:
         work, k = self.passes[0], len(self.passes)
         q = len(next(iter(work.plans.values())).group_names)
         shape = (len(self.metric.sets), q)
-        self.cubes, self.squares = np.zeros((2, *shape))  # Σ U³ and Σ U² of cells, U by leaving out
-        self.variances = np.zeros(shape)  # Σ influence² of cells
+        self.skew = np.zeros((2, *shape))  # Σ U³ and Σ U² of cells, U by leaving out
+        self.variances = np.zeros((1, *shape))  # Σ influence² of cells
         self.delta = np.full((k, *shape), np.nan)
         self.influences = {name: np.zeros((k, len(units), 3)) for name, units in self.units.items()}
         self.of_sample: list[Totals] = []
@@ -257,11 +317,9 @@ class _Sums:
         self.delta[:, tile] = np.concatenate(deltas)
         self.mean = _mean(deltas)
         self.share = ~np.isnan(deltas) / np.maximum(np.sum(~np.isnan(deltas), axis=0), 1)  # of each model in a cell
-        self.powers = {
-            (of, name): np.zeros((n_powers, *self.mean.shape[1:]))
-            for name in self.units
-            for of, n_powers in [("step", 4), ("influence", 3)]
-        }
+        self.steps = {name: PowerSums.of_steps(units, self.skew[:, tile]) for name, units in self.units.items()}
+        of_units = self.variances[:, tile]
+        self.moves = {name: PowerSums.of_influences(units, of_units) for name, units in self.units.items()}
         new = [self._complete(metrics.totals(sample.cells), sample.cells.delta.size) for sample in self.samples]
         self.of_sample = list(map(metrics.merge, self.of_sample, new)) if self.of_sample else new
         if self.separate:
@@ -288,23 +346,11 @@ class _Sums:
         step = metrics.cells(left._replace(sign=None)).delta - sample.cells.delta
         defined = np.isfinite(step)
         step[~defined] = 0.0
-        self._add_cubes(np.stack([(instances * defined * step**exponent).sum(axis=0) for exponent in range(4)]))
+        powers = np.stack([(instances * defined * step**exponent).sum(axis=0) for exponent in range(4)])
+        self.skew[:, self.tile] += cubes_and_squares(powers)
         p = np.nan_to_num(ratio.value[0])
         enters = (sample.cells.indicator & ~np.isnan(sample.cells.delta))[0]
-        self.variances[self.tile] += np.where(enters, p * (1 - p) / np.maximum(b, 1), 0.0)
-
-    def _add_cubes(self, powers: Floats) -> None:
-        """Of a stratum, from Σ c step^k: U = (n − 1)(mean − step)/n, with steps of the order 1/n."""
-        n, s1, s2, s3 = powers
-        n = np.maximum(n, 1)
-        mean, share = s1 / n, (n - 1) / n
-        self.cubes[self.tile] += share**3 * (n * mean**3 - 3 * mean**2 * s1 + 3 * mean * s2 - s3)
-        self.squares[self.tile] += share**2 * np.maximum(s2 - s1 * mean, 0)
-
-    def _add_variances(self, powers: Floats) -> None:
-        """Of a stratum, from Σ c influence^k."""
-        n, s1, s2 = powers
-        self.variances[self.tile] += np.maximum(s2 - s1 * s1 / np.maximum(n, 1), 0)
+        self.variances[0, self.tile] += np.where(enters, p * (1 - p) / np.maximum(b, 1), 0.0)
 
     def add_left_out(self, name: str, part: slice, lefts: list[Tables]) -> None:
         n, options = part.stop - part.start, self.passes[0].options
@@ -316,7 +362,7 @@ class _Sums:
             self.totals[number, name, part.start] = new if known is None else metrics.merge(known, new)
             deltas.append(summary.delta)
         if not self.separate:
-            self._add_powers("step", name, part, _mean(deltas) - self.mean, self._add_cubes)
+            self.steps[name].add(part, _mean(deltas) - self.mean)
 
     def add_members(self, name: str, part: slice, members: list[Tables]) -> None:
         n, of_delta = part.stop - part.start, np.zeros(())
@@ -327,22 +373,7 @@ class _Sums:
                 of_delta = of_delta + self.share[number] * influence(sample.difference, own)
         if not self.separate:
             whole = np.broadcast_to(of_delta, (n, *self.mean.shape[1:]))
-            self._add_powers("influence", name, part, whole, self._add_variances)
-
-    def _add_powers(self, of: str, name: str, part: slice, values: Floats, complete: Callable[[Floats], None]) -> None:
-        """Σ c value^k over the units of each stratum, of values in cells; what is made of it where a stratum ends."""
-        units, powers = self.units[name], self.powers[of, name]
-        c = units.multiplicities[part].astype(np.float64)
-        defined = ~np.isnan(values)
-        values = np.where(defined, values, 0.0)
-        for stratum, ends in _strata_in(units.strata, part):
-            power = defined[stratum].astype(np.float64)
-            for exponent in range(len(powers)):
-                powers[exponent] += np.tensordot(c[stratum], power, 1)
-                power = values[stratum].copy() if exponent == 0 else np.multiply(power, values[stratum], out=power)
-            if ends:
-                complete(powers)
-                powers[:] = 0.0
+            self.moves[name].add(part, whole)
 
     def result(self, with_acceleration: bool) -> MetricJackknife:
         values, variances = self.of_models()
@@ -351,10 +382,10 @@ class _Sums:
         if not defined.any():
             return MetricJackknife(Jackknife(), Jackknife(), Jackknife(none, none))
         errors = [
-            float(np.sqrt(self._squares(column) + _cubes_and_squares(of_each)[1]))
+            float(np.sqrt(self._squares(column) + _sums_over_models(of_each)[1]))
             for column, of_each in enumerate((values, variances))
         ]
-        of_cells = np.where(defined, np.sqrt(self.variances + _cubes_and_squares(self.delta)[1]), np.nan)
+        of_cells = np.where(defined, np.sqrt(self.variances[0] + _sums_over_models(self.delta)[1]), np.nan)
         accelerations: list[Any] = [np.nan, np.nan, none]
         if with_acceleration:
             for which, of_each in enumerate((values, variances)):
@@ -362,8 +393,8 @@ class _Sums:
                     acceleration_of(self.left_out(name)[which], units.multiplicities, units.strata)
                     for name, units in self.units.items()
                 ]
-                accelerations[which] = float(acceleration([*parts, _cubes_and_squares(of_each)]))
-            accelerations[2] = acceleration([(self.cubes, self.squares), _cubes_and_squares(self.delta)])
+                accelerations[which] = float(acceleration([*parts, _sums_over_models(of_each)]))
+            accelerations[2] = acceleration([tuple(self.skew), _sums_over_models(self.delta)])
         return MetricJackknife(
             Jackknife(accelerations[0], errors[0]),
             Jackknife(accelerations[1], errors[1]),
@@ -431,25 +462,16 @@ def _mean(of_models: Sequence[Floats]) -> Floats:
     return mean_over_models(list(of_models), np.full((len(of_models[0]), len(of_models)), 1 / len(of_models)))
 
 
-def _cubes_and_squares(of_models: Floats) -> tuple[Floats, Floats]:
+def _sums_over_models(values: Floats) -> tuple[Floats, Floats]:
     """Σ U³ and Σ U² over models, on the first axis, of their influences on the mean over them.
 
     For a mean, leaving out one gives the same as the derivative: (n − 1)(mean of θ − θ_i)/n = (x_i − mean of x)/n.
     """
-    defined = ~np.isnan(of_models)
+    defined = ~np.isnan(values)
     n = np.maximum(defined.sum(axis=0), 1)
-    mean = np.where(defined, of_models, 0.0).sum(axis=0) / n
-    u = np.where(defined, (of_models - mean) / n, 0.0)
+    mean = np.where(defined, values, 0.0).sum(axis=0) / n
+    u = np.where(defined, (values - mean) / n, 0.0)
     return np.sum(u**3, axis=0, keepdims=True)[0], np.sum(u**2, axis=0, keepdims=True)[0]
-
-
-def _strata_in(strata: Int64, part: slice) -> Iterator[tuple[slice, bool]]:
-    """The strata that some units are of: which of these, and whether the stratum ends with them."""
-    begin, number = part.start, int(np.searchsorted(strata, part.start, "right")) - 1
-    while begin < part.stop:
-        end = min(int(strata[number + 1]), part.stop)
-        yield slice(begin - part.start, end - part.start), end == strata[number + 1]
-        begin, number = end, number + 1
 
 
 def acceleration_of_statistic(statistic: Callable[[Tables], Floats], work: Pass, sets: AttributeSets) -> Jackknife:
@@ -467,6 +489,70 @@ def acceleration_of_statistic(statistic: Callable[[Tables], Floats], work: Pass,
             ]
         )
     )
+
+
+# ---- Any function of counts
+
+_STEP = 2.0**-10  # of a weight: small, and c ± step is exact
+
+
+def check_method(function_name: str, options: Options) -> None:
+    """Raise `InputError` for a method that tables of values do not have."""
+    if options.method == "studentized":
+        raise InputError(
+            f'{function_name}() has the methods "percentile", "basic", "BCa" and "delta", not "studentized"'
+        )
+
+
+def jackknife_of(
+    formula: Callable[[Tables], Floats],
+    work: Pass,
+    sets: AttributeSets,
+    units: dict[str, DrawnUnits],
+    multiple_of: int = 1,
+) -> Jackknife:
+    """What "BCa", or "delta", needs of values (R, …) that a formula has of counts (R, …), one along axis 1 for each set
+    or for so many in a row.
+
+    Derivatives are central differences of the formula at the counts of the sample and a little more, or less, of a
+    unit. The formula sees the sample in the first row, as always.
+    """
+    parts = []
+    leaving_out, tile = work.options.method == "BCa", _TILE // multiple_of * multiple_of
+    for start in range(0, len(sets), tile):
+        of_tile = sets[start : start + tile]
+        (sample,) = samples_of([work], of_tile)
+        values = formula(sample)[0]
+        total = np.zeros((2 if leaving_out else 1, *values.shape))
+        make = PowerSums.of_steps if leaving_out else PowerSums.of_influences
+        sums = {name: make(each, total) for name, each in units.items()}
+        for name, part, found in without_one([work], [sample], units, units_at_a_time([work], len(of_tile))):
+            with np.errstate(invalid="ignore"):  # −∞ − (−∞)
+                if leaving_out:
+                    sums[name].add(part, formula(_moved(sample, found[0].members, -1))[1:] - values)
+                else:
+                    more, less = (formula(_moved(sample, found[0].members, step))[1:] for step in (_STEP, -_STEP))
+                    sums[name].add(part, (more - less) / (2 * _STEP))
+        if leaving_out:
+            parts.append(Jackknife(acceleration([tuple(total)]), np.full(values.shape, np.nan)))
+        else:
+            error = np.where(np.isfinite(values), np.sqrt(total[0]), np.nan)
+            parts.append(Jackknife(np.full(values.shape, np.nan), error))
+    return Jackknife(*(np.concatenate([part[which] for part in parts]) for which in (0, 1)))
+
+
+def _moved(sample: Tables, members: Tables, step: float) -> Tables:
+    """The sample, and after it the sample with each of some units `step` times more."""
+
+    def moved(counts: Counts | None, own: Counts | None) -> Counts | None:
+        if counts is None or own is None:
+            return None
+        arrays = {
+            name: np.concatenate([array, array + step * own._arrays[name]]) for name, array in counts._arrays.items()
+        }
+        return counts._with(arrays)
+
+    return sample._replace(**{name: moved(getattr(sample, name), getattr(members, name)) for name in sample._fields})
 
 
 # ---- The standard error in every replicate

@@ -5,7 +5,7 @@ Each applies a formula to the counts of a tile of attribute sets in all replicat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,9 @@ from askew.checks import check_choice
 from askew.counts import View
 from askew.engine import Itemsets
 from askew.errors import InputError
-from askew.evaluation import Pass
-from askew.intervals import confidence_interval, standard_error
+from askew.evaluation import Pass, Tables
+from askew.intervals import Jackknife, confidence_interval, standard_error
+from askew.jackknife import check_method, jackknife_of, units_of
 from askew.options import Options, options_of, takes_options
 from askew.performance import DIFFERENCES, DISPARITIES, RATES, Confusion, confusion
 from askew.scan import Scan, side_by_side
@@ -115,22 +116,32 @@ def associations(annotations: Named, measure: str = "npmi", between: str = "grou
     if between == "attributes":
         return _between_attributes(annotations, measure, chosen)
     sets = _sets(chosen, annotations)
+    work = Pass.of(annotations, None, None, chosen)
     if between == "groups":
-        values = [
-            _summary(association(measure, _fourfold(truth)), chosen, truth.co_set_group)
-            for truth in _truth(annotations, sets, chosen)
-        ]
-        return Table({**_set_and_group(sets, annotations), **_joined(values)})
+        values = _values(
+            work,
+            sets,
+            lambda tables: association(measure, _fourfold(_truth(tables))),
+            lambda tables: _truth(tables).co_set_group,
+        )
+        return Table({**_set_and_group(sets, annotations), **values})
     if measure not in CONTINGENCY:
         raise InputError(
             f"measure={measure!r} is of two binary variables; with 'grouping' take one of {[*CONTINGENCY]}"
         )
     _check_disjoint(annotations)
-    values = []
-    for truth in _truth(annotations, sets, chosen):
-        table = np.stack([truth.co_set_group, truth.co_group[:, None, :] - truth.co_set_group], axis=-1)
-        values.append(_summary(CONTINGENCY[measure](table), chosen, table[..., 0].sum(axis=-1)))
-    return Table({"set": np.array(sets.names, object), **_joined(values)})
+
+    def contingency(tables: Tables) -> npt.NDArray[np.int64]:
+        truth = _truth(tables)
+        return np.stack([truth.co_set_group, truth.co_group[:, None, :] - truth.co_set_group], axis=-1)
+
+    values = _values(
+        work,
+        sets,
+        lambda tables: CONTINGENCY[measure](contingency(tables)),
+        lambda tables: contingency(tables)[..., 0].sum(axis=-1),
+    )
+    return Table({"set": np.array(sets.names, object), **values})
 
 
 @takes_options
@@ -190,12 +201,15 @@ def association_gaps(
     check_choice("measure", measure, MEASURES)
     pair = _pair(groups, annotations.group_names)
     sets = _sets(chosen, annotations)
-    values = []
-    for truth in _truth(annotations, sets, chosen):
-        of = association(measure, _fourfold(_of_groups(truth, pair)))
+
+    def gap(tables: Tables) -> Floats:
+        of = association(measure, _fourfold(_of_groups(_truth(tables), pair)))
         with np.errstate(invalid="ignore"):  # −∞ − (−∞)
-            values.append(_summary(of[:, :, 0] - of[:, :, 1], chosen))
-    return Table({**_set_and_pair(sets, pair, annotations), **_joined(values)})
+            difference: Floats = of[:, :, 0] - of[:, :, 1]
+        return difference
+
+    values = _values(Pass.of(annotations, None, None, chosen), sets, gap)
+    return Table({**_set_and_pair(sets, pair, annotations), **values})
 
 
 @takes_options
@@ -257,11 +271,10 @@ def group_metrics(test: Named, pred: Named, metric: str = "accuracy", **options:
     check_annotations(test=test, pred=pred)
     check_choice("metric", metric, RATES)
     sets = _sets(chosen, test)
-    values = []
-    for of in _confusions(test, pred, sets, chosen):
-        rate = RATES[metric](of)
-        values.append(_summary(rate.value, chosen, rate.denominator))
-    return Table({**_set_and_group(sets, test), **_joined(values)})
+    values = _of_confusions(
+        test, pred, sets, chosen, lambda of: RATES[metric](of).value, lambda of: RATES[metric](of).denominator
+    )
+    return Table({**_set_and_group(sets, test), **values})
 
 
 @takes_options
@@ -344,22 +357,23 @@ def disparities(
         raise InputError(f"measure={measure!r} is no difference of one rate: leave groups out")
     pair = None if groups is None else _pair(groups, test.group_names)
     sets = _sets(chosen, test)
-    values = []
-    for of in _confusions(test, pred, sets, chosen):
-        if pair is None:
-            values.append(_summary(DISPARITIES[measure](of), chosen))
-        else:
-            rate = DIFFERENCES[measure](Confusion(*(cell[:, :, pair] for cell in of))).value
-            values.append(_summary(rate[:, :, 0] - rate[:, :, 1], chosen))
     if pair is None:
-        return Table({"set": np.array(sets.names, object), **_joined(values)})
-    return Table({**_set_and_pair(sets, pair, test), **_joined(values)})
+        values = _of_confusions(test, pred, sets, chosen, DISPARITIES[measure])
+        return Table({"set": np.array(sets.names, object), **values})
+
+    def difference(of: Confusion) -> Floats:
+        rate = DIFFERENCES[measure](Confusion(*(cell[:, :, pair] for cell in of))).value
+        return rate[:, :, 0] - rate[:, :, 1]
+
+    values = _of_confusions(test, pred, sets, chosen, difference)
+    return Table({**_set_and_pair(sets, pair, test), **values})
 
 
 def _options(function_name: str, given: dict[str, Any]) -> Options:
     chosen = options_of(function_name, given)
     if chosen.signed is not None:
         raise InputError(f"signed does not concern {function_name}()")
+    check_method(function_name, chosen)
     return chosen
 
 
@@ -367,11 +381,26 @@ def _sets(options: Options, annotations: Named) -> AttributeSets:
     return options.universe("singletons" if options.sets is None else options.sets, annotations, None)
 
 
-def _truth(annotations: Named, sets: AttributeSets, options: Options) -> Iterator[View]:
-    """Counts of the sets in one table, tile by tile."""
-    for _, tables in Pass.of(annotations, None, None, options).tiles(sets):
-        assert tables.train is not None
-        yield tables.train.truth
+def _values(
+    work: Pass,
+    sets: AttributeSets,
+    formula: Callable[[Tables], Floats],
+    count: Callable[[Tables], npt.NDArray[np.int64]] | None = None,
+    *,
+    multiple_of: int = 1,
+) -> Columns:
+    """What the table tells of a formula's values, tile by tile of the sets."""
+    units = units_of([work]) if work.options.method in ("BCa", "delta") else None
+    parts = []
+    for tile, tables in work.tiles(sets, multiple_of=multiple_of):
+        known = None if units is None else jackknife_of(formula, work, sets[tile], units, multiple_of)
+        parts.append(_summary(formula(tables), work.options, None if count is None else count(tables), known))
+    return _joined(parts)
+
+
+def _truth(tables: Tables) -> View:
+    assert tables.train is not None
+    return tables.train.truth
 
 
 def _fourfold(truth: View) -> Fourfold:
@@ -387,21 +416,40 @@ def _between_attributes(annotations: Named, measure: str, options: Options) -> T
     pairs = _attribute_pairs(annotations, options)
     items = pairs.itemsets.items.reshape(-1, 2)
     work = Pass.of(annotations, None, None, options)
+    if options.method in ("BCa", "delta"):  # units are taken from the counts of both attributes and of the pair
+        threes = np.column_stack([items, items]).ravel()
+        sizes = np.tile([1, 1, 2], len(items))
+        each = Itemsets(threes, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+
+        def of_three(tables: Tables) -> Floats:
+            co_set, n = _truth(tables).co_set, _truth(tables).n[:, None]
+            return association(measure, Fourfold(co_set[:, 2::3], co_set[:, ::3], co_set[:, 1::3], n))
+
+        columns = _values(
+            work,
+            AttributeSets._of(each, annotations.attribute_names),
+            of_three,
+            lambda tables: _truth(tables).co_set[:, 2::3],
+            multiple_of=3,
+        )
+    else:
+        columns = _joined(list(_of_pairs(annotations, measure, work, pairs)))
+    names = np.array(annotations.attribute_names, object)
+    return Table({"first": names[items[:, 0]], "second": names[items[:, 1]], **columns})
+
+
+def _of_pairs(annotations: Named, measure: str, work: Pass, pairs: AttributeSets) -> Iterator[Columns]:
+    items = pairs.itemsets.items.reshape(-1, 2)
     singles = []
-    for _, tables in replace(work, options=replace(options, progress=False)).tiles(
+    for _, tables in replace(work, options=replace(work.options, progress=False)).tiles(
         AttributeSets.singletons(annotations)
     ):
-        assert tables.train is not None
-        singles.append(tables.train.truth.co_set.copy())  # a view would keep the counts with groups alive
+        singles.append(_truth(tables).co_set.copy())  # a view would keep the counts with groups alive
     single = np.concatenate(singles, axis=1)
-    values = []
     for part, tables in work.tiles(pairs):
-        assert tables.train is not None
-        both, n = tables.train.truth.co_set, tables.train.n[:, None]
+        both, n = _truth(tables).co_set, _truth(tables).n[:, None]
         of = Fourfold(both, single[:, items[part, 0]], single[:, items[part, 1]], n)
-        values.append(_summary(association(measure, of), options, both))
-    names = np.array(annotations.attribute_names, object)
-    return Table({"first": names[items[:, 0]], "second": names[items[:, 1]], **_joined(values)})
+        yield _summary(association(measure, of), work.options, both)
 
 
 def _attribute_pairs(annotations: Named, options: Options) -> AttributeSets:
@@ -423,19 +471,35 @@ def _attribute_pairs(annotations: Named, options: Options) -> AttributeSets:
     return sets.filter(of_two)
 
 
-def _confusions(test: Named, pred: Named, sets: AttributeSets, options: Options) -> Iterator[Confusion]:
-    """Counts of sets in truth, by prediction and in both, with the groups of `test`, tile by tile.
+def _of_confusions(
+    test: Named,
+    pred: Named,
+    sets: AttributeSets,
+    options: Options,
+    formula: Callable[[Confusion], Floats],
+    count: Callable[[Confusion], npt.NDArray[np.int64]] | None = None,
+) -> Columns:
+    """A formula of the counts of sets in truth, by prediction and in both, with the groups of `test`.
 
     The columns [A | Â | G] are one table, in which m, m̂ and m ∧ m̂ are sets like any other; they stand side by side.
     """
     both_sides = side_by_side(test, pred)
     items = _true_predicted_both(sets.itemsets, len(test.attribute_names))
     threes = AttributeSets._of(items, both_sides.attribute_names)
-    for _, tables in Pass.of(None, both_sides, None, options).tiles(threes, multiple_of=3):
+
+    def of(tables: Tables) -> Confusion:
         assert tables.test is not None
         truth = tables.test.truth
         co_true, co_predicted, co_both = (truth.co_set_group[:, which::3] for which in range(3))
-        yield confusion(co_both, co_true, co_predicted, truth.co_group)
+        return confusion(co_both, co_true, co_predicted, truth.co_group)
+
+    return _values(
+        Pass.of(None, both_sides, None, options),
+        threes,
+        lambda tables: formula(of(tables)),
+        None if count is None else lambda tables: count(of(tables)),
+        multiple_of=3,
+    )
 
 
 def _true_predicted_both(sets: Itemsets, n_attributes: int) -> Itemsets:
@@ -473,25 +537,33 @@ def _check_disjoint(annotations: Named) -> None:
         )
 
 
-def _summary(values: Floats, options: Options, count: npt.NDArray[np.int64] | None = None) -> Columns:
+def _summary(
+    values: Floats,
+    options: Options,
+    count: npt.NDArray[np.int64] | None = None,
+    known: Jackknife | None = None,
+) -> Columns:
     """What the table tells of values (1 + B, …) of the sample and its replicates, and of counts of the same shape."""
-    low, high = _interval(values, options)
+    low, high = _interval(values, options, known)
     replicates = values[1:]
     infinite = np.isinf(replicates)
     error = standard_error(np.where(infinite, np.nan, replicates))
     error = np.where(infinite.any(axis=0), np.nan, error)
+    if options.method == "delta" and known is not None:
+        error = known.standard_error
     columns = {} if count is None else {"count": np.broadcast_to(count[0], values.shape[1:])}
     columns |= {"value": values[0], "low": low, "high": high, "standard_error": error}
     columns["n_undefined_replicates"] = np.isnan(replicates).sum(axis=0)
     return {name: column.flatten() for name, column in columns.items()}  # copies: a view would keep replicates alive
 
 
-def _interval(values: Floats, options: Options) -> tuple[Floats, Floats]:
+def _interval(values: Floats, options: Options, known: Jackknife | None) -> tuple[Floats, Floats]:
     """As `confidence_interval`, for values that may be infinite: between −∞ and a number lies −∞."""
     far = 1e300
     infinite = np.isinf(values).any()
     bounded = np.clip(values, -far, far) if infinite else values
-    ends = confidence_interval(bounded[0], bounded[1:], options.method, options.confidence_level)
+    how = options.method, options.confidence_level, options.alternative, known
+    ends = confidence_interval(bounded[0], bounded[1:], *how)
     if not infinite:
         return ends.low, ends.high
     low, high = (np.where(np.abs(end) > far / 1e100, np.copysign(np.inf, end), end) for end in ends)
