@@ -251,8 +251,9 @@ def audit(train: Named, test: Named, pred: Predictions = None, **options: Any) -
         test instances, in the same order. Where a model predicts no groups: ``Annotations(…, groups=test, like=test)``.
         A list of predictions is of models that differ in nothing but the seed of their training. Values are then means
         over models, and intervals tell of training too: a replicate draws as many models, with replacement, on the
-        weights of instances that they share (with k models this spread is √((k − 1)/k) of the true one). What each
-        model has, and the papers' interval, is in ``estimate.models``.
+        weights of instances that they share (with k models this spread is √((k − 1)/k) of the true one); to "delta" and
+        "BCa" they are one more sample, with the same spread. What each model has, and the papers' interval, is in
+        ``estimate.models``.
         Counts of test have those of the predictions in them: leave `pred` out. They bring their replicates along.
     **options
         Shared keywords.
@@ -306,7 +307,7 @@ def bias_scores(annotations: Named, **options: Any) -> Table:
     Raises
     ------
     InputError
-        An argument is wrong, or no set meets `min_count`.
+        An argument is wrong, no set meets `min_count`, or ``method="studentized"``.
 
     References
     ----------

@@ -9,7 +9,7 @@ a/b − c/d with counts a, b, c, d that are linear in the weights; the derivativ
 b' the counts of the unit by itself. The standard error of the infinitesimal jackknife is √Σ influence² over units,
 Σ c influence² over distinct ones (Jaeckel 1972; Efron & Tibshirani 1993, section 21.5). For a proportion a/b that is
 √(p(1 − p)/b). Within strata, each of which is a sample of its own, influences are taken less their mean in the stratum
-(Davison & Hinkley 1997, sections 3.2.1 and 3.2.3); without strata that mean is 0.
+(Davison & Hinkley 1997, section 3.2); without strata that mean is 0.
 
 Several models that differ by the seed of their training are one more sample. The value is the mean over them, and the
 influence of a model its own value less that mean, over their number; influences of units are means over models. The
@@ -231,26 +231,22 @@ class PowerSums:
 
     def add(self, part: slice, values: Floats) -> None:
         """The next of the units, which come stratum by stratum."""
-        c = self._units.multiplicities[part].astype(np.float64)
+        c, strata = self._units.multiplicities[part].astype(np.float64), self._units.strata
+        begins = np.append(part.start, strata[(strata > part.start) & (strata < part.stop)]) - part.start
         defined = np.isfinite(values)
         values = np.where(defined, values, 0.0)
-        for stratum, ends in self._strata_of(part):
-            power = defined[stratum].astype(np.float64)
-            for exponent in range(len(self._powers)):
-                self._powers[exponent] += np.tensordot(c[stratum], power, 1)
-                power = values[stratum].copy() if exponent == 0 else np.multiply(power, values[stratum], out=power)
-            if ends:
-                self._total += self._of_stratum(self._powers)
-                self._powers[:] = 0.0
-
-    def _strata_of(self, part: slice) -> Iterator[tuple[slice, bool]]:
-        """The strata that some units are of: which of these, and whether the stratum ends with them."""
-        strata = self._units.strata
-        begin, number = part.start, int(np.searchsorted(strata, part.start, "right")) - 1
-        while begin < part.stop:
-            end = min(int(strata[number + 1]), part.stop)
-            yield slice(begin - part.start, end - part.start), end == strata[number + 1]
-            begin, number = end, number + 1
+        powers = np.empty((len(self._powers), len(begins), *values.shape[1:]))
+        power = defined.astype(np.float64)
+        for exponent in range(len(powers)):
+            if len(begins) == 1:
+                powers[exponent, 0] = np.tensordot(c, power, 1)
+            else:
+                powers[exponent] = np.add.reduceat(power * c.reshape(-1, *(1,) * (power.ndim - 1)), begins)
+            power = values.copy() if exponent == 0 else np.multiply(power, values, out=power)
+        powers[:, 0] += self._powers
+        ended = len(begins) - (part.stop not in strata)
+        self._total += self._of_stratum(powers[:, :ended]).sum(axis=1)
+        self._powers = powers[:, ended:].sum(axis=1)
 
 
 def cubes_and_squares(powers: Floats) -> Floats:

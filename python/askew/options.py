@@ -49,7 +49,8 @@ TEXT = """\
         Kind of interval. "BCa" corrects bias and skewness; it takes one more evaluation per distinct row of the tables.
         "delta" is normal, with the standard error of the infinitesimal jackknife, and needs no replicates.
         "studentized" has that standard error in every replicate too; it is for tables of some thousand distinct rows.
-        Its cells have percentile intervals.
+        Its cells have percentile intervals. These three need the tables in memory. With `clusters`, they take clusters
+        in the place of distinct rows; with `strata`, influences are taken within each.
     alternative : {"two-sided", "less", "greater"}, default "two-sided"
         "less" and "greater" give intervals without a lower, or an upper end (∓∞), as ``scipy.stats.bootstrap``.
     resample : {"train", "test"} or both, default ("train", "test")

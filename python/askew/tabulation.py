@@ -75,7 +75,7 @@ def associations(annotations: Named, measure: str = "npmi", between: str = "grou
     Raises
     ------
     InputError
-        An argument is wrong, groups overlap, or there is no set.
+        An argument is wrong, groups overlap, there is no set, or ``method="studentized"``.
 
     Notes
     -----
@@ -176,7 +176,7 @@ def association_gaps(
     Raises
     ------
     InputError
-        An argument is wrong, or no set meets `min_count`.
+        An argument is wrong, no set meets `min_count`, or ``method="studentized"``.
 
     Notes
     -----
@@ -247,7 +247,7 @@ def group_metrics(test: Named, pred: Named, metric: str = "accuracy", **options:
     Raises
     ------
     InputError
-        An argument is wrong, or test and pred are not of the same instances.
+        An argument is wrong, test and pred are not of the same instances, or ``method="studentized"``.
 
     See Also
     --------
@@ -316,7 +316,7 @@ def disparities(
     Raises
     ------
     InputError
-        An argument is wrong, or test and pred are not of the same instances.
+        An argument is wrong, test and pred are not of the same instances, or ``method="studentized"``.
 
     See Also
     --------
