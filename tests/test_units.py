@@ -289,6 +289,36 @@ def test_results_say_what_is_drawn_without_replicates_too() -> None:
     ]
 
 
+def test_coverage_of_a_known_value_in_clusters() -> None:
+    """95 % intervals of the signed mean of Δ, where people differ and have eight instances each: held by all but a few
+    intervals of clusters, and by many fewer that take instances for independent.
+    """
+    base = np.array([[0.5, 0.3, 0.6, 0.4], [0.3, 0.5, 0.4, 0.6]])
+    amplified = np.array([[0.1, -0.05, 0.05, -0.1], [-0.1, 0.05, -0.05, 0.1]])
+    value = (np.sign(base - base.mean(axis=0)) * amplified).mean()
+    n_people, n_tables, held = 100, 60, np.zeros(2)
+    person, convention = np.repeat(np.arange(n_people), 8), askew.Convention(single_baseline="train")
+    for seed in range(n_tables):
+        rng = np.random.default_rng(seed)
+
+        def draw(p: Floats, rng: Any = rng) -> Any:
+            """Rows of people whose tastes have the mean p and the correlation 0.3."""
+            size = 1 / 0.3 - 1
+            return rng.random((len(person), 4)) < rng.beta(size * p, size * (1 - p))[person]
+
+        of_train, of_test = rng.integers(0, 2, (2, n_people))
+        train = askew.Annotations(draw(base[of_train]), of_train[person])
+        test = askew.Annotations(draw(base[of_test]), of_test[person], like=train)
+        pred = askew.Annotations(draw((base + amplified)[of_test]), test, like=train)
+        for number, options in enumerate([{"clusters": {"train": person, "test": person}}, {}]):
+            low, high = askew.directional(
+                train, test, pred, convention=convention, method="delta", **options
+            ).confidence_interval
+            held[number] += low <= value <= high
+    assert held[0] / n_tables >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / n_tables)
+    assert held[1] / n_tables < 0.9
+
+
 def test_strata_change_nothing_for_independent_weights() -> None:
     plain = estimate("mals", method="delta")
     assert estimate("mals", method="delta", strata=STRATA).standard_error == plain.standard_error
@@ -480,5 +510,5 @@ def test_the_influences_must_fit_the_memory() -> None:
     options = Options(max_memory=2**28, method="delta")
     of_one = units.DrawnUnits.of([askew.counting.CountingPlan.of(TRAIN, None, None)], options)
     jackknife._check_memory({"train": of_one}, 6, 3, options)
-    with pytest.raises(askew.InputError, match=r"keeps the influences of \d+ units .* more than max_memory"):
+    with pytest.raises(askew.InputError, match=r"keeps the influences of \d+ distinct rows .* more than max_memory"):
         jackknife._check_memory({"train": of_one}, 6, 3_000_000, options)

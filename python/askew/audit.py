@@ -266,7 +266,8 @@ def audit(train: Named, test: Named, pred: Predictions = None, **options: Any) -
     Raises
     ------
     InputError
-        An argument is wrong, the tables do not belong together, or no set meets `min_count`.
+        An argument is wrong, the tables do not belong together, no set meets `min_count`, or `method` needs influences
+        and a table is not in memory, or they do not fit `max_memory`.
 
     Warns
     -----

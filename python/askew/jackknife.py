@@ -203,7 +203,7 @@ def _check_memory(units: dict[str, DrawnUnits], n_kept: int, n_numbers: int, opt
     needed = 8 * n_units * n_kept * n_numbers
     if needed > options.max_memory - KERNEL_BYTES:
         raise InputError(
-            f"method={options.method!r} keeps the influences of {n_units:,} units (distinct rows, or clusters), about "
+            f"method={options.method!r} keeps the influences of {n_units:,} distinct rows (or clusters), about "
             f"{needed / 2**20:,.0f} MiB, more than max_memory ({options.max_memory / 2**20:,.0f} MiB) has for them: "
             'raise it, or take "percentile" or "basic"'
         )
@@ -570,11 +570,11 @@ def replicate_errors(
     options = passes[0].options
     units = units_of(passes)
     n_rows, most = 1 + options.n_resamples, max(map(len, units.values()))
-    needed = 8 * n_rows * most * (2 + len(chosen) * len(units) * len(passes))
+    needed = 8 * n_rows * most * (2 + len(lots) + len(chosen) * len(units) * len(passes))
     if needed > options.max_memory:
         raise InputError(
             f'method="studentized" needs the influence of {most:,} '
-            f"distinct rows in {options.n_resamples:,} replicates, about {needed / 2**20:,.0f} MiB, more than "
+            f"distinct rows (or clusters) in {options.n_resamples:,} replicates, about {needed / 2**20:,.0f} MiB, more than "
             f'max_memory ({options.max_memory / 2**20:,.0f} MiB): raise it, or take "BCa"'
         )
     influenced = {
