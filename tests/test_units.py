@@ -343,9 +343,9 @@ def test_clusters_of_one_instance_are_instances() -> None:
 @pytest.mark.parametrize("design", ["clusters", "strata", "clusters in strata"])
 def test_tiles_and_blocks_change_nothing(method: str, design: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
-    n = 200  # more than a word of distinct rows and of clusters
+    n = 150  # more than a word of distinct rows and of clusters
     train, test, pred = (askew.Annotations(rng.random((n, 6)) < 0.5, rng.integers(0, 2, n)) for _ in range(3))
-    labels = {"train": rng.integers(0, 150, n), "test": rng.integers(0, 60, n)}
+    labels = {"train": rng.integers(0, 120, n), "test": rng.integers(0, 60, n)}
     labels = {name: np.append(each[:-2], [1000, 1001]) for name, each in labels.items()}
     options: dict[str, Any] = {"n_resamples": 5, "method": method, "rng": 0, "max_size": 2, **DESIGNS[design]}
     if "clusters" in options:
@@ -368,6 +368,13 @@ def test_tiles_and_blocks_change_nothing(method: str, design: str, monkeypatch: 
                     if a is not None:
                         np.testing.assert_allclose(a, b, rtol=1e-9)
             np.testing.assert_allclose(one.cells["low"], other.cells["low"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["BCa", "studentized"])
+def test_backends_agree(method: str) -> None:
+    options = {"n_resamples": 5, "method": method, **DESIGNS["clusters in strata"]}
+    ours, other = (estimate("multi G->M", MODELS, backend=backend, **options) for backend in ("auto", "numpy"))
+    np.testing.assert_allclose(other.confidence_interval, ours.confidence_interval, rtol=1e-10)
 
 
 @pytest.mark.parametrize("design", DESIGNS)

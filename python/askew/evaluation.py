@@ -31,7 +31,7 @@ from askew.intervals import (
     confidence_interval,
     tail_of,
 )
-from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives, replicate_errors
+from askew.jackknife import MetricJackknife, acceleration_of_statistic, jackknives
 from askew.metrics import Difference, Totals
 from askew.models import ModelSpread, mean_over_models, mixed, shares
 from askew.options import Options
@@ -39,6 +39,7 @@ from askew.progress import part_of, progress_monitor
 from askew.randomness import seed_of
 from askew.results import CellValues, Estimate, Run
 from askew.sets import AttributeSets
+from askew.studentized import replicate_errors
 from askew.summary import noise_factor, of_sample
 
 Floats = npt.NDArray[np.float64]
