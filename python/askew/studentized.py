@@ -52,31 +52,29 @@ def replicate_errors(
     n_defined = {metric.name: np.zeros((len(passes), n_rows)) for metric in chosen}
     sums = {metric.name: np.zeros((len(passes), n_rows)) for metric in chosen}
     for sets in {id(metric.sets): metric.sets for metric in chosen}.values():
-        these = [metric for metric in chosen if metric.sets is sets]
-        step = units_at_a_time(passes, len(sets))
         for tile, tables in passes[0].tiles(sets):
+            step = units_at_a_time(passes, tile.stop - tile.start)
             others = [
                 replace(work, train=None).count(sets[tile], range(options.n_resamples), None) for work in passes[1:]
             ]
             every = [tables, *(tables._replace(test=other.test) for other in others)]
-            terms = {}
-            for metric in these:
-                for number, each_table in enumerate(every):
-                    difference = metric.of(each_table, slice(None), options.chosen_convention)
+            samples = samples_of(passes, sets[tile])
+            for metric in [metric for metric in chosen if metric.sets is sets]:
+                terms = []
+                for number, counts in enumerate(every):
+                    difference = metric.of(counts, slice(None), options.chosen_convention)
                     cells = metrics.cells(difference)
                     defined = ~np.isnan(cells.delta)
                     n_defined[metric.name][number] += defined.sum(axis=(1, 2))
                     sums[metric.name][number] += cells.contribution.sum(axis=(1, 2), where=defined)
                     gradient = np.where(cells.indicator & defined, slopes(difference, cells), 0.0)
-                    terms[metric.name, number] = (
-                        derivatives(difference.predicted, gradient),
-                        derivatives(difference.baseline, -gradient),
+                    terms.append(
+                        (derivatives(difference.predicted, gradient), derivatives(difference.baseline, -gradient))
                     )
-            for name, part, found in without_one(passes, samples_of(passes, sets[tile]), units, step):
-                for metric in these:
-                    for number, each_unit in enumerate(found):
-                        own = metric.of(each_unit.members, slice(None), options.chosen_convention)
-                        of_units = influences(own, terms[metric.name, number], part.stop - part.start)
+                for name, part, found in without_one(passes, samples, units, step):
+                    for number, unit in enumerate(found):
+                        own = metric.of(unit.members, slice(None), options.chosen_convention)
+                        of_units = influences(own, terms[number], part.stop - part.start)
                         influenced[metric.name, name][number, part] += of_units
     weights = {
         name: np.concatenate([each.multiplicities[:, None], each.weights(passes[0], name)], axis=1)
