@@ -190,6 +190,8 @@ def test_cells_of_several_models() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
     assert np.array_equal(np.isnan(ours.cell_values.p_value), np.isnan(alone.cell_values.p_value))
     assert ours.p_value == alone.p_value
+    ours, alone = (askew.mals(TRAIN, TEST, preds, **OPTIONS) for preds in ([A, A], A))
+    np.testing.assert_allclose(ours.null_distribution, alone.null_distribution, rtol=1e-9, atol=1e-12)
     different = askew.multi_mals(TRAIN, TEST, list(MODELS.values()), **OPTIONS)
     assert different.standard_error > 0
     assert not np.isnan(different.cells["p_adjusted"]).all()

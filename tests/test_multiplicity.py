@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -143,11 +144,68 @@ def test_p_values_of_a_metric_by_plain_loops(mals: bool) -> None:
     assert ours.with_interval(alternative="less").p_value == ours.p_value
 
 
-def test_p_value_of_a_signed_metric() -> None:
-    ours = askew.mals(TRAIN, TEST, PRED, n_resamples=B, rng=SEED)
-    steps = ours.bootstrap_distribution - ours.value
-    assert ours.p_value == (1 + (abs(steps) >= abs(ours.value)).sum()) / (1 + B)
-    assert ours.with_interval(alternative="greater").p_value == (1 + (steps >= ours.value).sum()) / (1 + B)
+@pytest.mark.parametrize("family", ["mals", "set given group", "group given set"])
+@pytest.mark.parametrize("baseline", ["train", "test"])
+def test_p_value_of_a_signed_metric_by_plain_loops(family: str, baseline: str) -> None:
+    """The sign of a cell is that of c + βD − βD°, with c + βD of the sample and D° from a replicate."""
+    (a, g), (t, h), (b, k) = (table.to_numpy() for table in (TRAIN, TEST, PRED))
+
+    def terms(w: Floats, v: Floats) -> list[Any]:
+        """x1, n1, x2, n2 of each cell, and n P(m, g) − n P(m) P(g) of train."""
+        count = {"mals": (b, k), "set given group": (b, h), "group given set": (t, k)}[family]
+        x1, x2, together = count[0].T @ (v[:, None] * count[1]), t.T @ (v[:, None] * h), a.T @ (w[:, None] * g)
+        x2 = together if family == "mals" or baseline == "train" else x2
+        if family == "mals":
+            n1, n2 = x1.sum(1)[:, None], x2.sum(1)[:, None]
+        elif family == "set given group":
+            n1, n2 = v @ h, (w @ g if baseline == "train" else v @ h)
+        else:
+            n1, n2 = (v @ t)[:, None], ((w @ a)[:, None] if baseline == "train" else (v @ t)[:, None])
+        apart = np.outer(w @ a, w @ g) / w.sum()
+        return [x1, n1 + 0 * x1, x2, n2 + 0 * x1, (together - apart) / w.sum()]
+
+    x1, n1, x2, n2, c = np.moveaxis(replicates(terms), 1, 0)
+    delta = x1 / n1 - x2 / n2
+    if family == "mals":
+        c = x2 / n2 - 0.5
+    variances = [(x + 1) * (n - x + 1) / (n + 2) ** 3 for x, n in [(x1[0], n1[0]), (x2[0], n2[0])]]
+    factor = np.sqrt(sum(s * n / (n - 1) for s, n in zip(variances, (n1[0], n2[0]), strict=True)) / sum(variances))
+    null, value = np.zeros(B), 0.0
+    for m in range(3):
+        for group in range(2):
+            d, of = delta[:, m, group], c[:, m, group]
+            step = (d[1:] - d[0]) * factor[m, group]
+            shared = family == "mals" or baseline == "train"  # by what decides the sign and the difference: a table
+            beta = -np.cov(of[1:], d[1:])[0, 1] / np.var(d[1:], ddof=1) if shared else 0.0
+            below = 0 if family == "mals" else -1
+            null += np.where(of[0] + beta * (d[0] - step) > 0, 1, below) * step
+            value += d[0] if of[0] > 0 else below * d[0]
+    convention = dataclasses.replace(askew.PAPER, single_baseline=baseline, multi_baseline=baseline)
+    options: dict[str, Any] = {"n_resamples": B, "rng": SEED, "convention": convention}
+    if family == "mals":
+        ours, cells = askew.mals(TRAIN, TEST, PRED, **options), 3
+    else:
+        direction = "group->attribute" if family == "set given group" else "attribute->group"
+        ours, cells = askew.directional(TRAIN, TEST, PRED, direction=direction, **options), 6
+    assert ours.value == pytest.approx(value / cells, rel=1e-12)
+    np.testing.assert_allclose(ours.null_distribution, null / cells, rtol=1e-9, atol=1e-12)
+    null = ours.null_distribution
+    middle = null.mean()
+    assert ours.p_value == (1 + (abs(null - middle) >= abs(ours.value - middle)).sum()) / (1 + B)
+    assert ours.with_interval(alternative="greater").p_value == (1 + (null >= ours.value).sum()) / (1 + B)
+    assert ours.with_interval(alternative="less").p_value == (1 + (null <= ours.value).sum()) / (1 + B)
+
+
+@pytest.mark.filterwarnings("ignore::askew.AskewWarning")
+def test_p_value_of_a_signed_metric_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"n_resamples": B, "rng": SEED, "min_count": 20, "signed": True}
+    whole = askew.multi_directional(TRAIN, TEST, PRED, **options)
+    monkeypatch.setattr("askew.evaluation.Pass._tile", lambda self, n_rows: 2)
+    tiled = askew.multi_directional(TRAIN, TEST, PRED, **options)
+    np.testing.assert_allclose(tiled.null_distribution, whole.null_distribution, rtol=1e-12, atol=1e-15)
+
+
+def test_signed_metrics_without_p_value() -> None:
     assert math.isnan(askew.mals(TRAIN, TEST, PRED).p_value)
     assert math.isnan(askew.bootstrap(lambda counts: counts.train.n, TRAIN, n_resamples=5, rng=0).p_value)
 

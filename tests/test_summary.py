@@ -52,7 +52,8 @@ def test_engines_agree(n_rows: int, n_sets: int, q: int, above: bool, sign: str,
     for denominator in (baseline[1], per_set, per_group):
         for rows in (slice(None), slice(1)):  # with and without replicates of the baseline's table
             terms = Ratio(*predicted), Ratio(baseline[0][rows], denominator[rows])
-            difference = Difference(*terms, only_above_uniform=above, sign=signs[sign])
+            lean = None if sign == "one row" or above else rng.standard_normal(shape)[rows]
+            difference = Difference(*terms, only_above_uniform=above, sign=signs[sign], lean=lean)
             expected = summarize(difference, n_rows)
             first = engine.summarize(difference, n_rows, 1)
             close(first, expected)
@@ -92,6 +93,41 @@ def test_against_sums_by_hand(engine: Engine) -> None:
         assert summary.totals.squares[r] == pytest.approx(math.fsum((x - mean) ** 2 for x in deltas), rel=1e-12)
 
 
+@pytest.mark.parametrize("above", [True, False])
+@pytest.mark.parametrize("picked", ["in the table of the baseline", "in another", "for good"])
+def test_noise_of_a_signed_metric_by_plain_loops(above: bool, picked: str, engine: Engine) -> None:
+    """Σ s° f (D* − D), with NumPy's regression of what decides s on D."""
+    rng = np.random.default_rng(2)
+    n_rows, n_sets, q = 40, 6, 3
+    trials = rng.integers(20, 40, (2, n_rows, n_sets, q))
+    a, c = rng.binomial(trials, 0.4)
+    b, d = trials
+    if picked == "for good":
+        c, d = c[:1], d[:1]
+    lean = rng.standard_normal((n_rows, n_sets, q)) + c / d  # of what else than the baseline may be
+    sign = np.where(lean > 0, 1, -1).astype(np.int8)
+    with_lean = lean if picked == "in the table of the baseline" and not above else None
+    given = np.ones((1, 1, 1), np.int8) if above else sign
+    difference = Difference(Ratio(a, b), Ratio(c, d), above, given, with_lean)
+    expected = np.zeros(n_rows)
+    for s, g in product(range(n_sets), range(q)):
+        baseline = np.broadcast_to(c / d, a.shape)[:, s, g]
+        deltas = a[:, s, g] / b[:, s, g] - baseline
+        x, m, y, n = a[0, s, g], b[0, s, g], c[0, s, g], d[0, s, g]
+        of_a, of_c = (x + 1) * (m - x + 1) / (m + 2) ** 3, (y + 1) * (n - y + 1) / (n + 2) ** 3
+        factor = math.sqrt((of_a * m / (m - 1) + of_c * n / (n - 1)) / (of_a + of_c))
+        decides = baseline - 1 / q if above else lean[:, s, g]
+        slope = np.polyfit(deltas[1:], decides[1:], 1)[0]
+        for r in range(1, n_rows):
+            step = factor * (deltas[r] - deltas[0])
+            if picked == "for good" or (with_lean is None and not above):
+                null = decides[0]
+            else:
+                null = decides[0] - slope * (deltas[0] - step)
+            expected[r] += step * ((null > 0) if above else np.sign(null))
+    np.testing.assert_allclose(engine.summarize(difference, n_rows, 1).centred, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_every_cell_undefined(engine: Engine) -> None:
     zeros = np.zeros((3, 4, 2), np.int64)
     summary = engine.summarize(Difference(Ratio(zeros, zeros), Ratio(zeros, zeros), False, None), 3, 1)
@@ -112,8 +148,8 @@ def test_the_compiled_kernel_checks_shapes() -> None:
     core = pytest.importorskip("askew._core")
     ones = np.ones((3, 4, 2), np.int64)
     with pytest.raises(ValueError, match="different shapes"):
-        core.summarize((ones, ones), (ones, ones[:, :3]), False, None, 3, 0.0, 1)
+        core.summarize((ones, ones), (ones, ones[:, :3]), False, None, None, 3, 0.0, 1)
     with pytest.raises(ValueError, match="different shapes"):
-        core.summarize((ones, ones), (ones, ones), False, None, 4, 0.0, 1)
+        core.summarize((ones, ones), (ones, ones), False, None, None, 4, 0.0, 1)
     with pytest.raises(ValueError, match="three dimensions"):
-        core.summarize((ones, ones[0]), (ones, ones), False, None, 3, 0.0, 1)
+        core.summarize((ones, ones[0]), (ones, ones), False, None, None, 3, 0.0, 1)

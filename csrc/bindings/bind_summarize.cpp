@@ -9,6 +9,7 @@ namespace {
 
 using Counts = py::array_t<std::int64_t>;
 using Signs = py::array_t<std::int8_t>;
+using Leans = py::array_t<double>;
 
 // Strides of an array of shape (replicates, sets, groups), in which a dimension of 1 stands for any length.
 template <class T>
@@ -28,18 +29,24 @@ CountArray counts_of(const Counts& array, const std::int64_t (&shape)[3]) {
 }
 
 py::tuple summarize_cells(const std::pair<Counts, Counts>& predicted, const std::pair<Counts, Counts>& baseline,
-                          bool only_above_uniform, const std::optional<Signs>& sign, std::int64_t n_rows, double shift,
-                          int n_threads) {
+                          bool only_above_uniform, const std::optional<Signs>& sign, const std::optional<Leans>& lean,
+                          std::int64_t n_rows, double shift, int n_threads) {
   require(predicted.first.ndim() == 3 && n_rows >= 1, "arrays of cells must have three dimensions, and a row");
   const std::int64_t shape[3] = {n_rows, predicted.first.shape(1), predicted.first.shape(2)};
   Difference difference{{counts_of(predicted.first, shape), counts_of(predicted.second, shape)},
                         {counts_of(baseline.first, shape), counts_of(baseline.second, shape)},
                         only_above_uniform,
                         nullptr,
+                        {},
+                        nullptr,
                         {}};
   if (sign) {
     difference.sign = sign->data();
     strides_of(*sign, shape, difference.sign_stride);
+  }
+  if (lean) {
+    difference.lean = lean->data();
+    strides_of(*lean, shape, difference.lean_stride);
   }
   py::array_t<double> delta({shape[1], shape[2], shape[0]}), deviation({shape[1], shape[2], shape[0]});
   py::array_t<double> spread({shape[1], shape[2]}), sums({std::int64_t{5}, n_rows});
@@ -57,8 +64,8 @@ py::tuple summarize_cells(const std::pair<Counts, Counts>& predicted, const std:
 
 void bind_summarize(py::module_& module) {
   module.def("summarize", &summarize_cells, py::arg("predicted").noconvert(), py::arg("baseline").noconvert(),
-             py::arg("only_above_uniform"), py::arg("sign").noconvert(), py::arg("n_rows"), py::arg("shift"),
-             py::arg("n_threads"));
+             py::arg("only_above_uniform"), py::arg("sign").noconvert(), py::arg("lean").noconvert(), py::arg("n_rows"),
+             py::arg("shift"), py::arg("n_threads"));
 }
 
 }  // namespace askew::bindings

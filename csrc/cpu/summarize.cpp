@@ -78,23 +78,89 @@ double inflation(const Ratio& ratio, std::int64_t set, std::int64_t group) {
   return trials > 1 ? trials / (trials - 1) : 1.0;
 }
 
-// Deviations of a cell from the sample in units of its standard error, and their sums over cells.
+// By how much deviations from the sample are less than those from the population.
+double noise_factor(const Difference& difference, std::int64_t set, std::int64_t group) {
+  double upper[2], cube[2];
+  smooth(difference.predicted, set, group, 1, &upper[0], &cube[0]);
+  smooth(difference.baseline, set, group, 1, &upper[1], &cube[1]);
+  const double first = upper[0] / cube[0], second = upper[1] / cube[1];
+  return std::sqrt(
+      (first * inflation(difference.predicted, set, group) + second * inflation(difference.baseline, set, group)) /
+      (first + second));
+}
+
+// Deviations of a cell from the sample in units of its standard error.
 void deviate(const Difference& difference, std::int64_t set, std::int64_t group, const double* delta, double spread,
-             std::int64_t n_rows, double* scratch, double* deviation, double* centred) {
+             std::int64_t n_rows, double* scratch, double* deviation) {
   double *upper1 = scratch, *cube1 = upper1 + n_rows, *upper2 = cube1 + n_rows, *cube2 = upper2 + n_rows;
   smooth(difference.predicted, set, group, n_rows, upper1, cube1);
   smooth(difference.baseline, set, group, n_rows, upper2, cube2);
-  const double first = upper1[0] / cube1[0], second = upper2[0] / cube2[0];
-  const double factor = std::sqrt(
-      (first * inflation(difference.predicted, set, group) + second * inflation(difference.baseline, set, group)) /
-      (first + second));
   const double unit = spread > kNoSpread ? 1.0 : std::nan("");
   const double sample = delta[0];
   for (std::int64_t r = 0; r < n_rows; ++r) {
     const double step = std::fabs(r == 0 ? sample : delta[r] - sample);
     const double precision = cube1[r] * cube2[r] / (upper1[r] * cube2[r] + upper2[r] * cube1[r]);
     deviation[r] = step * unit * std::sqrt(precision);
-    centred[r] += r > 0 && step == step ? factor * step : 0.0;
+  }
+}
+
+// Of the regression of y on x, NaN of either left out; 0 where x does not vary.
+double slope(const double* y, const double* x, std::int64_t n_values) {
+  double n = 0, sum_x = 0, sum_y = 0, squares = 0, products = 0;
+  for (std::int64_t r = 0; r < n_values; ++r) {
+    const bool both = x[r] == x[r] && y[r] == y[r];
+    n += both ? 1.0 : 0.0;
+    sum_x += both ? x[r] : 0.0;
+    sum_y += both ? y[r] : 0.0;
+  }
+  const double mean_x = sum_x / std::max(n, 1.0), mean_y = sum_y / std::max(n, 1.0);
+  for (std::int64_t r = 0; r < n_values; ++r) {
+    const bool both = x[r] == x[r] && y[r] == y[r];
+    squares += both ? (x[r] - mean_x) * (x[r] - mean_x) : 0.0;
+    products += both ? (x[r] - mean_x) * (y[r] - mean_y) : 0.0;
+  }
+  return squares > 0 ? products / squares : 0.0;
+}
+
+// What decides the sign of a cell, or whether it enters, in all replicates; false where that does not vary with Δ.
+bool fill_lean(const Difference& difference, std::int64_t set, std::int64_t group, std::int64_t n_groups,
+               const double* baseline, double spread, std::int64_t n_rows, double* out) {
+  if (difference.sign == nullptr || !(spread > kNoSpread)) return false;
+  if (difference.only_above_uniform) {
+    const CountArray &a = difference.baseline.numerator, &b = difference.baseline.denominator;
+    if (a.stride[0] == 0 && b.stride[0] == 0) return false;
+    const double uniform = 1.0 / static_cast<double>(n_groups);
+    for (std::int64_t r = 0; r < n_rows; ++r) out[r] = baseline[r] - uniform;
+    return true;
+  }
+  if (difference.lean == nullptr || difference.lean_stride[0] == 0) return false;
+  const double* lean = difference.lean + set * difference.lean_stride[1] + group * difference.lean_stride[2];
+  for (std::int64_t r = 0; r < n_rows; ++r) out[r] = lean[r * difference.lean_stride[0]];
+  return true;
+}
+
+// What the cell contributes from noise alone, added to the sums over cells. `lean` decides the sign, or whether the
+// cell enters, where it is not that of the sample in all replicates: see signed_noise in askew.summary.
+void add_noise(const Difference& difference, std::int64_t set, std::int64_t group, const double* delta,
+               const double* lean, bool entered, std::int64_t n_rows, double* centred) {
+  const double factor = noise_factor(difference, set, group), sample = delta[0];
+  if (difference.sign == nullptr || lean == nullptr) {
+    if (!entered) return;
+    const double sign =
+        difference.sign == nullptr
+            ? 0.0
+            : static_cast<double>(difference.sign[set * difference.sign_stride[1] + group * difference.sign_stride[2]]);
+    for (std::int64_t r = 1; r < n_rows; ++r) {
+      const double step = factor * (delta[r] - sample);
+      centred[r] += step == step ? (difference.sign == nullptr ? std::fabs(step) : sign * step) : 0.0;
+    }
+    return;
+  }
+  const double beta = -slope(lean + 1, delta + 1, n_rows - 1), below = difference.only_above_uniform ? 0.0 : -1.0;
+  for (std::int64_t r = 1; r < n_rows; ++r) {
+    const double step = factor * (delta[r] - sample);
+    const double sign = lean[0] + beta * (sample - step) > 0 ? 1.0 : below;
+    centred[r] += step == step ? sign * step : 0.0;
   }
 }
 
@@ -107,7 +173,7 @@ void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n
   const std::int64_t n_parts = std::min(n_sets, fitting);
   std::vector<std::vector<double>> sums(static_cast<std::size_t>(n_parts));
   parallel_for(n_parts, n_threads, monitor, [&](std::int64_t part, int thread, Watch& watch) {
-    std::vector<double> predicted(static_cast<std::size_t>(n_rows)), baseline(predicted),
+    std::vector<double> predicted(static_cast<std::size_t>(n_rows)), baseline(predicted), leans(predicted),
         scratch(static_cast<std::size_t>(4 * n_rows));
     std::vector<double>& mine = sums[static_cast<std::size_t>(part)];
     mine.assign(static_cast<std::size_t>(kSums * n_rows), 0.0);
@@ -124,8 +190,13 @@ void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n
           delta[r] = predicted[static_cast<std::size_t>(r)] - baseline[static_cast<std::size_t>(r)];
         const double spread = spread_of(delta + 1, n_rows - 1);
         out.spread[cell] = spread;
-        if (enters(difference, s, g, n_groups) && delta[0] == delta[0])
-          deviate(difference, s, g, delta, spread, n_rows, scratch.data(), out.deviation + cell * n_rows, centred);
+        const bool entered = enters(difference, s, g, n_groups);
+        if (delta[0] == delta[0]) {
+          const bool given = fill_lean(difference, s, g, n_groups, baseline.data(), spread, n_rows, leans.data());
+          add_noise(difference, s, g, delta, given ? leans.data() : nullptr, entered, n_rows, centred);
+        }
+        if (entered && delta[0] == delta[0])
+          deviate(difference, s, g, delta, spread, n_rows, scratch.data(), out.deviation + cell * n_rows);
         else
           std::fill_n(out.deviation + cell * n_rows, n_rows, std::nan(""));
         if (difference.only_above_uniform) {

@@ -27,6 +27,8 @@ struct Difference {
   bool only_above_uniform;
   const std::int8_t* sign;  // a cell contributes sign Δ, or |Δ| without signs
   std::int64_t sign_stride[3];
+  const double* lean;  // what decides the sign, where that and Δ share a table; without only_above_uniform
+  std::int64_t lean_stride[3];
 };
 
 struct CellSummary {
@@ -35,8 +37,8 @@ struct CellSummary {
   // (sets, groups, replicates): how far predicted - baseline is from the sample's, the sample's from 0, in standard
   // errors. NaN where undefined, where nothing varies, and where the sample's Δ is 0 for its baseline
   double* deviation;
-  // (5, replicates) over defined cells: how many, contribution, Δ - shift and its square; and how far predicted -
-  // baseline is from the sample's, times a factor, over the cells where the sample's enters. Added to
+  // (5, replicates) over defined cells: how many, contribution, Δ - shift and its square; and the contribution from
+  // noise alone: how far predicted - baseline is from the sample's, times a factor. Added to
   double* sums;
 };
 

@@ -68,6 +68,7 @@ def summarize(
     baseline: tuple[Int64, Int64],
     only_above_uniform: bool,
     sign: Int8 | None,
+    lean: Float64 | None,
     n_rows: int,
     shift: float,
     n_threads: int,

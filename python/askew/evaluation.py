@@ -102,7 +102,9 @@ class Metric:
         sign = metrics.correlation_sign(train)
         if convention.tie == "uncorrelated":
             sign = np.where(sign > 0, 1, -1).astype(np.int8)
-        return metrics.directional_difference(*terms, sign)
+        return metrics.directional_difference(
+            *terms, sign, metrics.correlation(train) if self.baseline == "train" else None
+        )
 
 
 class Tables(NamedTuple):
@@ -450,7 +452,7 @@ class _Sums:
     keeps: bool = True  # |t*| of all cells
     drawing: tuple[int, int] = (0, 1)  # seed, and number of models
     totals: list[Totals] = field(default_factory=list)  # of each model
-    centred: list[Floats] = field(default_factory=list)  # of each model: sums over cells of |Δ* − Δ|
+    centred: list[Floats] = field(default_factory=list)  # of each model: sums over cells were nothing amplified
     noise: float = 0.0
     largest: Floats | None = None  # |t*| over cells, in each replicate
     kept: list[Floats] | None = field(default_factory=list)  # |t*| of all cells, where they fit the memory
@@ -467,7 +469,9 @@ class _Sums:
         n_rows, n_threads = 1 + self.options.n_resamples, self.options.chosen_threads
         summaries = [self.options.engine.summarize(each, n_rows, n_threads) for each in differences]
         new = [self.metric.complete(each.totals, each.spread.size, self.convention) for each in summaries]
-        centred = [each.centred for each in summaries]
+        summary = summaries[0] if len(summaries) == 1 else mixed(summaries, differences, self.share)
+        # what models have in common cancels in no mean of |Δ*|; a signed metric is that of their mean
+        centred = [summary.centred if self.metric.signed else each.centred for each in summaries]
         if self.totals:
             new = [metrics.merge(before, totals) for before, totals in zip(self.totals, new, strict=True)]
             centred = [before + each for before, each in zip(self.centred, centred, strict=True)]
@@ -477,7 +481,6 @@ class _Sums:
                 # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
                 enters = each.indicator & ~np.isnan(each.spread) & ~np.isnan(each.delta[0])
                 self.noise += float(np.sum(each.spread, where=enters)) * math.sqrt(2 / math.pi) / len(summaries)
-        summary = summaries[0] if len(summaries) == 1 else mixed(summaries, differences, self.share)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
         # a sample's deviations are less than the population's: the evidence is weighed on their scale
@@ -518,15 +521,8 @@ class _Sums:
     def n_undefined(self) -> int:
         return int(sum(np.isnan(delta).sum() for _, _, delta, *_ in self.per_cell))
 
-    def _null_distribution(self, values: Floats) -> Floats:
-        """The metric in each replicate if the Δ of the sample were those of no amplification.
-
-        Of a metric of |Δ|: the sum of |Δ* − Δ|, over the cells whose Δ enters in the sample; else the replicates minus
-        the value.
-        """
-        if self.metric.signed:
-            steps: Floats = values[1:] - values[0]
-            return steps
+    def _null_distribution(self) -> Floats:
+        """The metric in each replicate if the Δ of the sample were those of no amplification: see `Summary.centred`."""
         sums = zip(self.totals, self.centred, strict=True)
         return mean_over_models(
             [self.metric.values(totals._replace(contribution=centred)) for totals, centred in sums], self.share
@@ -562,7 +558,7 @@ class _Sums:
             noise_floor=self.noise / n_terms if absolute and run.n_resamples and n_terms else math.nan,
             absolute=absolute,
             cell_values=CellValues(self.metric.sets, group_names, *cells),
-            null_distribution=self._null_distribution(values),
+            null_distribution=self._null_distribution(),
             models=ModelSpread(of_models, run.confidence_level) if len(of_models) > 1 else None,
             jackknife=Jackknife() if self.jackknife is None else self.jackknife.value,
             variance_jackknife=Jackknife() if self.jackknife is None else self.jackknife.variance,

@@ -65,13 +65,25 @@ def set_given_group(counts: JointCounts) -> Ratio:
     return Ratio(counts.co_set_group, counts.co_group[:, None, :])
 
 
+def correlation(counts: JointCounts) -> Floats:
+    """P(g, m) − P(g) P(m), NaN of a table without instances. Its sign is that of the integers."""
+    with np.errstate(invalid="ignore"):
+        return np.divide(_excess(counts).astype(np.float64), np.square(counts.n[:, None, None], dtype=np.float64))
+
+
 def correlation_sign(counts: JointCounts) -> Signs:
-    """Sign of P(g, m) − P(g) P(m), on integers: n co(m, g) against co(m) co(g). Positive is y_gm = 1 of [2]_."""
+    """Sign of P(g, m) − P(g) P(m), on integers. Positive is y_gm = 1 of [2]_."""
+    excess = _excess(counts)
+    return (excess > 0).astype(np.int8) - (excess < 0).astype(np.int8)
+
+
+def _excess(counts: JointCounts) -> Ints:
+    """n co(m, g) − co(m) co(g)."""
     n, co_set, co_group = counts.n[:, None, None], counts.co_set[:, :, None], counts.co_group[:, None, :]
     if int(counts.n.max()) ** 2 >= 2**63:  # the products would not fit 64 bits: Python's integers do
         n, co_set = n.astype(object), co_set.astype(object)
-    together, apart = n * counts.co_set_group, co_set * co_group
-    return (together > apart).astype(np.int8) - (together < apart).astype(np.int8)
+    excess: Ints = n * counts.co_set_group - co_set * co_group
+    return excess
 
 
 class Difference(NamedTuple):
@@ -81,6 +93,7 @@ class Difference(NamedTuple):
     baseline: Ratio
     only_above_uniform: bool  # Δ is 0 where the baseline is not above 1/|G|
     sign: Signs | None  # a cell contributes sign·Δ; |Δ| if None
+    lean: Floats | None = None  # (R, |M|, |G|): what decides the sign, where that and Δ share a table
 
 
 def mals_difference(train: JointCounts, prediction: JointCounts, *, signed: bool) -> Difference:
@@ -92,13 +105,16 @@ def mals_difference(train: JointCounts, prediction: JointCounts, *, signed: bool
     return Difference(bias_score(prediction), bias_score(train), only_above_uniform=True, sign=sign)
 
 
-def directional_difference(predicted: Ratio, baseline: Ratio, sign: Signs | None) -> Difference:
+def directional_difference(
+    predicted: Ratio, baseline: Ratio, sign: Signs | None, lean: Floats | None = None
+) -> Difference:
     """Δ_gm = P(m̂ | g) − P(m | g) or P(ĝ | m) − P(g | m)   [2]_, [3]_.
 
     The contribution is y Δ + (1 − y)(−Δ) with signs (BiasAmp→), else |Δ| (Multi→). `sign` is +1 for y = 1, −1 for y =
-    0, and 0 for a cell that contributes nothing.
+    0, and 0 for a cell that contributes nothing; `lean` is P(g, m) − P(g) P(m), of which it is the sign, where it is
+    taken from the table of the baseline.
     """
-    return Difference(predicted, baseline, only_above_uniform=False, sign=sign)
+    return Difference(predicted, baseline, only_above_uniform=False, sign=sign, lean=lean)
 
 
 class Cells(NamedTuple):

@@ -18,7 +18,7 @@ from askew import metrics
 from askew.engine.weights import threefry4x32
 from askew.intervals import ConfidenceInterval, standard_error
 from askew.metrics import Difference
-from askew.summary import NO_SPREAD, Summary
+from askew.summary import NO_SPREAD, Summary, signed_noise
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,9 +89,10 @@ def mean_over_models(values: list[Floats], share: Floats) -> Floats:
 
 
 def mixed(summaries: list[Summary], differences: list[Difference], share: Floats) -> Summary:
-    """The summary of the cells' means over models. `totals` and `centred` are those of the first: they are not means.
+    """The summary of the cells' means over models.
 
-    Deviations are in units of the spread of the means.
+    `totals` are those of the first, and so is `centred` of a metric of |Δ|: they are not means. Deviations are in units
+    of the spread of the means.
     """
     n_rows = len(share)
     once = np.full((1, len(summaries)), 1 / len(summaries))
@@ -107,4 +108,7 @@ def mixed(summaries: list[Summary], differences: list[Difference], share: Floats
         delta=mean_over_models([each.delta for each in summaries], share),
         spread=spread,
         deviation=steps / spread,
+        centred=summaries[0].centred
+        if differences[0].sign is None
+        else np.append(0.0, signed_noise(differences[0], raw)),
     )

@@ -21,13 +21,16 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def p_value(value: float, centred: Floats, alternative: str) -> float:
-    """P-value of a statistic, from its centred replicates, shape (B,); NaN where there is none [1]_."""
+def p_value(value: float, centred: Floats, alternative: str, middle: float = 0.0) -> float:
+    """P-value of a statistic, from its centred replicates, shape (B,); NaN where there is none [1]_.
+
+    "two-sided" counts those that are as far from `middle`, on either side.
+    """
     defined = centred[~np.isnan(centred)]
     if len(defined) == 0 or np.isnan(value):
         return float("nan")
     extreme = {
-        "two-sided": np.abs(defined) >= abs(value),
+        "two-sided": np.abs(defined - middle) >= abs(value - middle),
         "greater": defined >= value,
         "less": defined <= value,
     }[alternative]

@@ -201,16 +201,20 @@ class Estimate:
 
     @cached_property
     def p_value(self) -> float:
-        """Of no amplification: (1 + number of X° ≥ X) / (1 + B), with X° the metric where there is none.
+        """Of no amplification: (1 + number of X° as extreme as X) / (1 + B), with X° the metric where there is none.
 
-        Metrics of |Δ|: were Δ = 0 in every cell, the metric would be the sum of sampling noise alone; X° is made of
-        |Δ* − Δ| in place of |Δ|. Signed metrics: X° = X* − X, two-sided or as `alternative` says (Davison & Hinkley
-        1997, section 4.4; Westfall & Young 1993). NaN without replicates, and for statistics of your own.
+        Were Δ = 0 in every cell, the metric would be the sum of sampling noise alone: X° has Δ* − Δ in place of Δ
+        (Davison & Hinkley 1997, section 4.4; Westfall & Young 1993). Metrics of |Δ|: X° ≥ X. Signed metrics: as
+        `alternative` says, two-sided by the distance from the mean of X°, which is not 0 where noise in train decides
+        which way a cell leans. NaN without replicates, and for statistics of your own.
         """
         if self.null_distribution is None:
             return math.nan
-        alternative = "greater" if self.absolute else self.run.alternative
-        return p_value_of(float(self.value), self.null_distribution, alternative)
+        value, null = float(self.value), self.null_distribution
+        if self.absolute:
+            return p_value_of(value, null, "greater")
+        defined = null[~np.isnan(null)]
+        return p_value_of(value, null, self.run.alternative, float(defined.mean()) if defined.size else 0.0)
 
     @cached_property
     def rise(self) -> Any:

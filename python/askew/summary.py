@@ -24,7 +24,7 @@ class Summary(NamedTuple):
     spread: Floats  # standard error of predicted − baseline; NaN with fewer than two replicates
     deviation: Floats  # (R, |M|, |G|): |t*|, with |t| of the sample first. NaN where undefined, where nothing varies,
     # and where the sample's Δ is 0 for its baseline
-    centred: Floats  # (R,): what Σ |Δ| is from sampling noise alone, over the same cells; 0 for the sample
+    centred: Floats  # (R,): what the sum of the contributions is from sampling noise alone; 0 for the sample
     totals: Totals
 
 
@@ -38,7 +38,10 @@ def summarize(difference: Difference, n_rows: int) -> Summary:
     steps = np.abs(np.concatenate([differences[:1], differences[1:] - differences[:1]]))
     steps[:, ~sample.indicator[0] | np.isnan(differences[0])] = np.nan
     errors = np.sqrt(smoothed_variance(difference.predicted) + smoothed_variance(difference.baseline))
-    noise = np.nansum(steps[1:] * noise_factor(of_sample(difference)), axis=(1, 2))
+    if difference.sign is None:
+        noise = np.nansum(steps[1:] * noise_factor(of_sample(difference)), axis=(1, 2))
+    else:
+        noise = signed_noise(difference, differences)
     return Summary(
         sample.baseline[0],
         sample.predicted[0],
@@ -49,6 +52,39 @@ def summarize(difference: Difference, n_rows: int) -> Summary:
         np.append(0.0, noise),
         metrics.totals(whole),
     )
+
+
+def signed_noise(difference: Difference, differences: Floats) -> Floats:
+    """The sum of s° (D* − D) over cells, of shape (B,): what noise alone makes of a signed metric.
+
+    D is predicted − baseline, of shape (R, |M|, |G|), the sample first; s° the sign, or whether the cell enters. Where
+    both come from one table, a cell is picked for the noise that D has in it: it regresses to the mean. Of c, of which
+    s is the sign, c + β D is uncorrelated with D and tells nothing of amplification, for β = −cov(c*, D*)/var(D*). It
+    stays as it is in the sample where D becomes D* − D: s° is the sign of c + β (D − (D* − D)).
+    """
+    steps = (differences[1:] - differences[0]) * noise_factor(of_sample(difference))
+    sample = metrics.cells(of_sample(difference))
+    assert difference.sign is not None
+    chosen = difference.sign[:1] * sample.indicator
+    lean = difference.baseline.value - 1 / steps.shape[2] if difference.only_above_uniform else difference.lean
+    if lean is not None and len(lean) > 1:
+        beta = -slope(lean[1:], differences[1:])
+        null = lean[0] + beta * (differences[0] - steps)
+        flipped = np.where(null > 0, 1, 0 if difference.only_above_uniform else -1)
+        chosen = np.where(standard_error(differences[1:]) > NO_SPREAD, flipped, chosen)
+    noise: Floats = np.nansum(chosen * steps, axis=(1, 2))
+    return noise
+
+
+def slope(y: Floats, x: Floats) -> Floats:
+    """Of the regression of y on x along the first axis, NaN left out; 0 where x does not vary."""
+    x, y = (np.where(np.isnan(x) | np.isnan(y), np.nan, values) for values in (x, y))
+    n = np.maximum(np.sum(~np.isnan(x), axis=0), 1)
+    dx = x - np.nansum(x, axis=0) / n
+    dy = y - np.nansum(y, axis=0) / n
+    squares = np.nansum(np.square(dx), axis=0)
+    slopes: Floats = np.nansum(dx * dy, axis=0) / np.where(squares > 0, squares, 1.0)
+    return slopes
 
 
 def smoothed_variance(ratio: Ratio) -> Floats:
@@ -77,10 +113,11 @@ def noise_factor(sample: Difference) -> Floats:
 
 def of_sample(difference: Difference) -> Difference:
     """The first row of the replicate axis."""
-    predicted, baseline, only_above_uniform, sign = difference
+    predicted, baseline, only_above_uniform, sign, lean = difference
     return Difference(
         Ratio(*(counts[:1] for counts in predicted)),
         Ratio(*(counts[:1] for counts in baseline)),
         only_above_uniform,
         None if sign is None else sign[:1],
+        None if lean is None else lean[:1],
     )

@@ -135,9 +135,9 @@ class NativeEngine:
         sample = metrics.cells(of_sample(difference))
         defined = sample.delta[~np.isnan(sample.delta)]
         shift = float(defined.mean()) if defined.size else 0.0  # keeps the sum of squares from cancelling
-        predicted, baseline, only_above_uniform, sign = difference
+        predicted, baseline, only_above_uniform, sign, lean = difference
         delta, spread, deviation, sums = _core.summarize(
-            predicted, baseline, only_above_uniform, sign, n_rows, shift, n_threads
+            predicted, baseline, only_above_uniform, sign, lean, n_rows, shift, n_threads
         )
         defined_cells, contribution, shifted, squares, centred = sums
         n = defined_cells.astype(np.int64)
