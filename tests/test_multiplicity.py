@@ -106,7 +106,7 @@ def test_p_values_of_a_metric_by_plain_loops(mals: bool) -> None:
 
     x1, n1, x2, n2 = np.moveaxis(replicates(terms), 1, 0)
     delta = x1 / n1 - x2 / n2
-    variances = [(x + 1) / (n + 2) * (n - x + 1) / (n + 2) / (n + 2) for x, n in [(x1, n1), (x2, n2)]]
+    variances = [(x + 0.5) / (n + 1) * (n - x + 0.5) / (n + 1) / (n + 1) for x, n in [(x1, n1), (x2, n2)]]
     factor = np.sqrt(
         sum(s[0] * n[0] / (n[0] - 1) for s, n in zip(variances, (n1, n2), strict=True)) / sum(variances)[0]
     )
@@ -168,7 +168,7 @@ def test_p_value_of_a_signed_metric_by_plain_loops(family: str, baseline: str) -
     delta = x1 / n1 - x2 / n2
     if family == "mals":
         c = x2 / n2 - 0.5
-    variances = [(x + 1) * (n - x + 1) / (n + 2) ** 3 for x, n in [(x1[0], n1[0]), (x2[0], n2[0])]]
+    variances = [(x + 0.5) * (n - x + 0.5) / (n + 1) ** 3 for x, n in [(x1[0], n1[0]), (x2[0], n2[0])]]
     factor = np.sqrt(sum(s * n / (n - 1) for s, n in zip(variances, (n1[0], n2[0]), strict=True)) / sum(variances))
     null, value = np.zeros(B), 0.0
     for m in range(3):

@@ -114,7 +114,7 @@ def test_noise_of_a_signed_metric_by_plain_loops(above: bool, picked: str, engin
         baseline = np.broadcast_to(c / d, a.shape)[:, s, g]
         deltas = a[:, s, g] / b[:, s, g] - baseline
         x, m, y, n = a[0, s, g], b[0, s, g], c[0, s, g], d[0, s, g]
-        of_a, of_c = (x + 1) * (m - x + 1) / (m + 2) ** 3, (y + 1) * (n - y + 1) / (n + 2) ** 3
+        of_a, of_c = ((u + 0.5) * (v - u + 0.5) / (v + 1) ** 3 for u, v in [(x, m), (y, n)])
         factor = math.sqrt((of_a * m / (m - 1) + of_c * n / (n - 1)) / (of_a + of_c))
         decides = baseline - 1 / q if above else lean[:, s, g]
         slope = np.polyfit(deltas[1:], decides[1:], 1)[0]

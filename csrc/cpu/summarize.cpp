@@ -55,16 +55,16 @@ bool enters(const Difference& difference, std::int64_t set, std::int64_t group, 
   return !difference.only_above_uniform || n_groups * *a.cell(set, group) > *b.cell(set, group);
 }
 
-// Of a proportion a / b, in every replicate, the variance with one more success and failure as (a + 1)(b - a + 1) over
-// the cube of (b + 2).
+// Of a proportion a / b, in every replicate, the variance with half a success and half a failure more as
+// (a + 1/2)(b - a + 1/2) over the cube of (b + 1).
 void smooth(const Ratio& ratio, std::int64_t set, std::int64_t group, std::int64_t n_rows, double* upper,
             double* cube) {
   const std::int64_t *a = ratio.numerator.cell(set, group), *b = ratio.denominator.cell(set, group);
   const std::int64_t step_a = ratio.numerator.stride[0], step_b = ratio.denominator.stride[0];
   const auto each = [=](std::int64_t r, std::int64_t along_a, std::int64_t along_b) {
     const double successes = static_cast<double>(a[r * along_a]), trials = static_cast<double>(b[r * along_b]);
-    upper[r] = (successes + 1) * (trials - successes + 1);
-    cube[r] = (trials + 2) * (trials + 2) * (trials + 2);
+    upper[r] = (successes + 0.5) * (trials - successes + 0.5);
+    cube[r] = (trials + 1) * (trials + 1) * (trials + 1);
   };
   if (step_a == 1 && step_b == 1)
     for (std::int64_t r = 0; r < n_rows; ++r) each(r, 1, 1);

@@ -88,12 +88,14 @@ def slope(y: Floats, x: Floats) -> Floats:
 
 
 def smoothed_variance(ratio: Ratio) -> Floats:
-    """Variance of a proportion a/b, with one success and one failure more (Agresti & Caffo 2000): never 0.
+    """Variance of a proportion a/b, with half a success and half a failure more, as by Jeffreys' prior: never 0.
 
     It puts deviations on one scale. Divided by the standard error that stands in the sample, the largest of many cells
     of few instances would be too small too rarely: what a cell happens to be, 0 of 12, say, its standard error is too.
+    Replicates know of no more successes than there are: with a whole one (Agresti & Caffo 2000) their deviations are
+    too small for that scale where a cell has ten instances.
     """
-    successes, trials = ratio.numerator + 1.0, ratio.denominator + 2.0
+    successes, trials = ratio.numerator + 0.5, ratio.denominator + 1.0
     variance: Floats = successes * (trials - successes) / trials**3
     return variance
 
