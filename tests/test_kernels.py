@@ -343,6 +343,42 @@ def test_mine_counts_by_group_what_it_finds(
     assert np.array_equal(counts, counts_within(columns, itemsets, groups))
 
 
+def related_groups(values: np.ndarray, kind: str) -> np.ndarray:
+    """Groups whose counts may follow from each other's, or nearly."""
+    n = len(values)
+    label = np.arange(n) % 3
+    parts = label[:, None] == np.arange(3)
+    if kind == "parts":
+        return parts
+    if kind == "everybody and parts":
+        return np.column_stack([parts[:, :2], np.full(n, True), parts[:, 2]])
+    if kind == "everybody with an attribute, twice":
+        return np.column_stack([values.any(axis=1)] * 2)
+    if kind == "parts but for one row":
+        parts[np.flatnonzero(values.any(axis=1))[-1]] = False
+        return parts
+    parts[0], parts[1:3] = label[0] != np.arange(3), False  # columns 0 and 1 make up for each other, but not as a pair
+    return parts
+
+
+RELATED = ["parts", "everybody and parts", "everybody with an attribute, twice", "parts but for one row", "sums alone"]
+
+
+@pytest.mark.parametrize("kind", RELATED)
+@pytest.mark.parametrize("max_size", [1, 2, 5])
+def test_mine_counts_by_groups_that_tell_of_each_other(
+    engine: Engine, n_threads: int, kind: str, max_size: int
+) -> None:
+    values = random_table(1500, 9, 0.3)
+    values[:3] = np.eye(9, dtype=np.uint8)[[0, 0, 1]]
+    values[0, 1] = 1
+    groups = packed(related_groups(values, kind).astype(np.uint8))
+    columns = packed(values)
+    itemsets, counts = engine.mine([MiningTable(columns, None, groups)], 5, max_size, 10**6, n_threads, None)
+    assert np.diff(itemsets.offsets).max() == max_size
+    assert np.array_equal(counts, counts_within(columns, itemsets, groups))
+
+
 def test_mine_counts_by_the_groups_of_two_tables(engine: Engine, n_threads: int) -> None:
     columns = [packed(random_table(n, 30, density, seed=n)) for n, density in ((9000, 0.06), (2000, 0.1))]
     groups = [packed(groups_of(9000, 2)), packed(groups_of(2000, 5))]

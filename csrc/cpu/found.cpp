@@ -91,8 +91,7 @@ FoundItemsets::FoundItemsets(std::int64_t n_items, std::size_t n_counts)
       per_word_(static_cast<std::size_t>(kWordBits / bits_)),
       n_counts_(n_counts) {}
 
-void FoundItemsets::add(const std::vector<std::int32_t>& items, std::int32_t added, const std::int64_t* counts,
-                        std::size_t stride) {
+void FoundItemsets::add(const std::vector<std::int32_t>& items, std::int32_t added, const std::int64_t* counts) {
   if (found_.size() <= items.size() + 1) found_.resize(items.size() + 2);
   OfSize& found = found_[items.size() + 1];
   Word key = 0;
@@ -111,7 +110,7 @@ void FoundItemsets::add(const std::vector<std::int32_t>& items, std::int32_t add
   append(added);
   for (; i < items.size(); ++i) append(items[i]);
   found.keys.push_back(key);
-  for (std::size_t g = 0; g < n_counts_; ++g) found.counts.push_back(counts[g * stride]);
+  found.counts.insert(found.counts.end(), counts, counts + n_counts_);
 }
 
 MinedItemsets FoundItemsets::in_order(std::vector<FoundItemsets>& parts, const std::vector<std::int32_t>& columns,

@@ -16,8 +16,8 @@ class FoundItemsets {
   // Items are less than n_items; n_counts numbers come with each itemset.
   FoundItemsets(std::int64_t n_items, std::size_t n_counts);
 
-  // Adds the itemset of `items` (ascending) and `added`, which is not among them. Its counts are counts[i * stride].
-  void add(const std::vector<std::int32_t>& items, std::int32_t added, const std::int64_t* counts, std::size_t stride);
+  // Adds the itemset of `items` (ascending) and `added`, which is not among them.
+  void add(const std::vector<std::int32_t>& items, std::int32_t added, const std::int64_t* counts);
 
   // All of `parts`, which lose them, by size, then by items, which stand for the given columns (ascending).
   static MinedItemsets in_order(std::vector<FoundItemsets>& parts, const std::vector<std::int32_t>& columns,

@@ -47,9 +47,10 @@ std::size_t strip_of(const Node& node) {
 class Miner {
  public:
   Miner(const Limits& limits, std::int64_t n_columns, std::size_t n_groups, std::atomic<std::int64_t>& n_found)
-      : found(n_columns, n_groups), limits_(limits), n_groups_(n_groups), n_found_(n_found) {}
+      : found(n_columns, n_groups), group_counts(n_groups), limits_(limits), n_found_(n_found) {}
 
   FoundItemsets found;
+  GroupCounts group_counts;
 
   bool may_find_more() const { return n_found_ <= limits_.max_sets; }
 
@@ -91,10 +92,10 @@ class Miner {
 
   // The node's itemset with each of its extensions.
   void record(const Node& node) {
-    if (n_groups_ > 0) group_counts_.count(node);
+    if (group_counts.counts_any()) group_counts.count(node);
     for (std::size_t e = 0; e < node.extensions->size(); ++e) {
       const auto column = static_cast<std::size_t>((*node.extensions)[e].column);
-      found.add(*node.items, node.base->columns[column], group_counts_.counts(e), group_counts_.stride());
+      found.add(*node.items, node.base->columns[column], group_counts.of(node, e));
     }
   }
 
@@ -133,7 +134,7 @@ class Miner {
     level.node.items = &level.items;
     level.node.base = &base;
     level.node.extensions = &extensions;
-    if (goes_on || n_groups_ > 0) find_rows(node, added, goes_on, level);
+    if (goes_on || group_counts.counts_any()) find_rows(node, added, goes_on, level);
     record(level.node);
     return goes_on;
   }
@@ -199,12 +200,10 @@ class Miner {
 
   const SimdKernels& kernels_ = simd();
   const Limits limits_;
-  const std::size_t n_groups_;  // of all tables
   std::atomic<std::int64_t>& n_found_;
   std::int64_t work_ = 0;
   std::vector<PairCounts> counts_;
   std::vector<std::int64_t> least_, sum_;  // of the supports in all tables and masks
-  GroupCounts group_counts_;
   std::deque<Level> levels_;
   std::vector<std::uint32_t> slots_;
 };
@@ -249,6 +248,19 @@ Base frequent_columns(const std::vector<MiningTable>& tables, std::int64_t min_c
     base.tables.emplace_back(std::move(columns), table.n_words);
   }
   return base;
+}
+
+// Leaves out of the table the groups whose counts follow from others, given the counts of the single columns, which the
+// first miner has.
+void count_fewer_groups(Base& root, const Node& singles, std::deque<Miner>& miners) {
+  const GroupSources sources = miners[0].group_counts.sources(singles);
+  for (Miner& miner : miners) miner.group_counts.derive_from(sources);
+  BitTable& table = root.tables[0];
+  Columns columns;
+  for (std::int32_t c = 0; c < table.n_columns(); ++c)
+    if (c < root.first_group(0) || sources[static_cast<std::size_t>(c - root.first_group(0))] >= 0)
+      columns.push_back(table.column(c));
+  table = BitTable(std::move(columns), table.n_words());
 }
 
 // Rows of the tables, as far as there is room: lists only where they are much shorter, for to make them and to copy
@@ -343,6 +355,7 @@ std::optional<MinedItemsets> mine(const std::vector<MiningTable>& tables, std::i
   if (!miners[0].announce(singles)) return std::nullopt;
   miners[0].record(node);
   if (max_size > 1 && !singles.empty()) {
+    if (n_groups > 0 && tables.size() == 1 && tables[0].masks.empty()) count_fewer_groups(root, node, miners);
     make_rows(root, singles, n_threads, monitor);
     mine_branches(node, miners, monitor);
   }
