@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -56,21 +57,22 @@ class PatternTable {
         capacity_(std::min(std::max<std::size_t>(64, kPatternTableBytes / (sizeof(Word) * layout.entry())),
                            static_cast<std::size_t>(n))),
         entries_(make_buffer<Word>(capacity_ * layout.entry())),
-        slots_(std::bit_ceil(2 * capacity_)) {}
+        slots_(std::bit_ceil(2 * capacity_)),
+        last_slot_(slots_.size() - 1) {}
 
   void add(const Word* row, Word hash, std::int64_t index) {
-    ++n_added_;
     if (skipped_ > 0) return append(row, hash, index);
-    std::size_t slot = hash & (slots_.size() - 1);
-    for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
-      if (((slots_[slot] ^ hash) & kTag) != 0) continue;
+    const std::uint32_t tag = tag_of(hash);
+    std::size_t slot = hash & last_slot_;
+    for (; slots_[slot] != 0; slot = (slot + 1) & last_slot_) {
+      if (((slots_[slot] ^ tag) & kTag) != 0) continue;
       Word* entry = &entries_[((slots_[slot] & ~kTag) - 1) * layout_.entry()];
       if (!layout_.same(entry + kRow, row)) continue;
       ++entry[kMultiplicity];
-      entry[kFirst] = std::min(entry[kFirst], static_cast<Word>(index));
+      if (static_cast<Word>(index) < entry[kFirst]) entry[kFirst] = static_cast<Word>(index);  // hardly ever
       return;
     }
-    slots_[slot] = (hash & kTag) | (size_ + 1);
+    slots_[slot] = tag | static_cast<std::uint32_t>(size_ + 1);
     append(row, hash, index);
   }
 
@@ -81,7 +83,11 @@ class PatternTable {
     const std::size_t words = layout_.entry(), n_partitions = layout_.n_partitions();
     run.entries = room_for(size_ * words);
     run.starts.assign(n_partitions + 1, 0);
-    for (std::size_t i = 0; i < size_; ++i) ++run.starts[layout_.partition(entries_[i * words + kHash]) + 1];
+    std::size_t n_added = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      n_added += entries_[i * words + kMultiplicity];
+      ++run.starts[layout_.partition(entries_[i * words + kHash]) + 1];
+    }
     for (std::size_t i = 0; i < n_partitions; ++i) run.starts[i + 1] += run.starts[i];
     std::vector<std::uint32_t> next(run.starts.begin(), run.starts.end() - 1);
     for (std::size_t i = 0; i < size_; ++i) {
@@ -91,17 +97,20 @@ class PatternTable {
     runs.push_back(std::move(run));
     std::fill(slots_.begin(), slots_.end(), 0);
     // Where hardly any row was known, the next ones are taken unseen.
-    skipped_ = skipped_ > 0 ? skipped_ - 1 : n_added_ < size_ + size_ / 4 ? kTablesUnseen : 0;
-    size_ = n_added_ = 0;
+    skipped_ = skipped_ > 0 ? skipped_ - 1 : n_added < size_ + size_ / 4 ? kTablesUnseen : 0;
+    size_ = 0;
   }
 
   std::vector<PatternRun> runs;
   std::vector<Buffer<Word>> memory;  // of the runs
 
  private:
-  static constexpr Word kTag = 0xFFFFFFFF00000000ull;  // of a slot: the upper half of a hash; the rest: 1 + an entry
+  static constexpr std::uint32_t kTag = 0xFFFF0000u;  // of a slot: 16 bits of the hash; the rest: 1 + an entry
+  static_assert(kPatternTableBytes / (sizeof(Word) * (kRow + 1)) < 0xFFFF);
   static constexpr int kTablesUnseen = 7;
   static constexpr std::size_t kTablesPerBuffer = 16;
+
+  static std::uint32_t tag_of(Word hash) { return static_cast<std::uint32_t>(hash >> 32) & kTag; }
 
   // A single run gets what it needs, more of them share large buffers.
   Word* room_for(std::size_t n_words) {
@@ -127,8 +136,9 @@ class PatternTable {
   const PatternLayout<kWidth> layout_;
   const std::size_t capacity_;
   Buffer<Word> entries_;
-  std::vector<Word> slots_;
-  std::size_t size_ = 0, n_added_ = 0;
+  std::vector<std::uint32_t> slots_;
+  const std::size_t last_slot_;
+  std::size_t size_ = 0;
   int skipped_ = 0;
   Word* room_ = nullptr;
   std::size_t room_left_ = 0;

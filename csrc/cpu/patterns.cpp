@@ -32,14 +32,15 @@ Collected collect(const PatternLayout<kWidth>& layout, const Columns& columns, s
   const std::int64_t n_blocks = words_for(n) / kLineWords;
   std::vector<std::unique_ptr<PatternTable<kWidth>>> tables(static_cast<std::size_t>(std::max(1, n_threads)));
   parallel_for(tasks_for(n), n_threads, monitor, [&](std::int64_t task, int thread, Watch&) {
-    auto& table = tables[static_cast<std::size_t>(thread)];
-    if (!table) table = std::make_unique<PatternTable<kWidth>>(layout, n);
+    auto& own = tables[static_cast<std::size_t>(thread)];
+    if (!own) own = std::make_unique<PatternTable<kWidth>>(layout, n);
+    PatternTable<kWidth>& table = *own;
     RowBlock<kWidth> rows(columns.size());
     for (std::int64_t block = task * kBlocksPerTask; block < std::min(n_blocks, (task + 1) * kBlocksPerTask); ++block) {
       rows.load(columns, block);
       const std::int64_t first = block * kBlockBits;
       rows.for_each([&](const Word* row, Word hash, std::int64_t i) {
-        if (first + i < n) table->add(row, hash, first + i);
+        if (first + i < n) table.add(row, hash, first + i);
       });
     }
   });
