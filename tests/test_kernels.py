@@ -39,10 +39,15 @@ def resampled(
     replicates: range,
     n_threads: int = 1,
 ) -> np.ndarray:
-    """Counts of shape (replicates, itemsets), added to an array of sevens, of which the sevens are taken away again."""
-    counts = np.full((len(sets), len(replicates)), 7, np.int64)
-    engine.resample(columns, n, sets, draws, replicates, counts.T, n_threads, None)
-    return counts.T - 7
+    """Counts of shape (replicates, itemsets), added to an array of sevens, of which the sevens are taken away again.
+
+    Those of the sample itself, which come with them, are compared here.
+    """
+    counts = np.full((len(sets), 1 + len(replicates)), 7, np.int64)
+    engine.resample(columns, n, sets, draws, replicates, counts.T[1:], n_threads, None, counts[:, 0])
+    if len(replicates):
+        assert np.array_equal(counts[:, 0] - 7, REFERENCE.count(columns, n, sets, 1, None))
+    return counts.T[1:] - 7
 
 
 def some_itemsets(p: int, seed: int = 1) -> Itemsets:

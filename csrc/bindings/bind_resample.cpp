@@ -25,6 +25,14 @@ ReplicateCounts counts_in(py::array_t<std::int64_t>& out, std::uint32_t begin, s
   return {out.mutable_data(), out.strides(1) / kItem, begin, end};
 }
 
+SampleCounts sample_counts_in(std::optional<py::array_t<std::int64_t>>& sample, std::int64_t size) {
+  constexpr auto kItem = static_cast<py::ssize_t>(sizeof(std::int64_t));
+  if (!sample) return {};
+  require(sample->ndim() == 1 && sample->size() == size, "sample must have a number for each itemset");
+  require(sample->strides(0) % kItem == 0, "the numbers of sample must be aligned");
+  return {sample->mutable_data(), sample->strides(0) / kItem};
+}
+
 using UnitArray = py::array_t<std::uint32_t, py::array::c_style>;
 
 // Checks what the kernels trust: rows are in units that exist, and strata have units, each of which is in one.
@@ -62,18 +70,19 @@ void resample_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, con
                        std::uint32_t table, std::uint64_t first_row, const std::optional<UnitArray>& unit_of_row,
                        const std::optional<UnitArray>& members, const Int64Array& strata, std::uint32_t begin,
                        std::uint32_t end, py::array_t<std::int64_t>& out, int n_threads, const py::object& callback,
-                       int most_added) {
+                       std::optional<py::array_t<std::int64_t>>& sample, int most_added) {
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
   require(n_threads >= 1, "n_threads must be positive");
   const ReplicateCounts counts = counts_in(out, begin, end, itemsets.size);
+  const SampleCounts sample_counts = sample_counts_in(sample, itemsets.size);
   const Draws draws{&distribution_of(distribution), seed, table};
   const Units units = units_of(n, unit_of_row, members, strata, most_added);
   require((distribution == "multinomial") == (units.n_strata > 0), "multinomial weights, and no others, are of strata");
   require(units.n_strata == 0 || first_row == 0, "strata are those of a whole table");
   const Monitor monitor = python_monitor(callback);
   const py::gil_scoped_release release;
-  resample(columns, n, itemsets, draws, first_row, units, counts, n_threads, monitor);
+  resample(columns, n, itemsets, draws, first_row, units, counts, sample_counts, n_threads, monitor);
 }
 
 using Thresholds = py::array_t<std::uint32_t, py::array::c_style>;
@@ -123,7 +132,7 @@ py::list incidence_of(const WordArray& block, std::int64_t n, const Int32Array& 
   py::list pieces;
   for (std::int64_t row = 0; row < n;) {
     const IncidenceChunk chunk =
-        build_incidence(columns, n, itemsets, row, {rows_per_flush, frequent_from}, n_threads, Monitor{});
+        build_incidence(columns, n, itemsets, row, {rows_per_flush, frequent_from}, {}, n_threads, Monitor{});
     for (const IncidencePiece& piece : chunk.pieces) {
       py::list tiles, batches;
       for (const Incidence::Tile& tile : piece.tiles) tiles.append(py::make_tuple(tile.batch, tile.run));
@@ -169,7 +178,8 @@ void bind_resample(py::module_& module) {
              py::arg("offsets").noconvert(), py::arg("distribution"), py::arg("seed"), py::arg("table"),
              py::arg("first_row"), py::arg("unit_of_row").noconvert(), py::arg("members").noconvert(),
              py::arg("strata").noconvert(), py::arg("begin"), py::arg("end"), py::arg("out").noconvert(),
-             py::arg("n_threads"), py::arg("monitor"), py::arg("most_added") = Units{}.most_added);
+             py::arg("n_threads"), py::arg("monitor"), py::arg("sample").noconvert() = py::none(),
+             py::arg("most_added") = Units{}.most_added);
   module.def("resample_patterns", &resample_distinct_rows, py::arg("blocks"), py::arg("n"),
              py::arg("multiplicities").noconvert(), py::arg("items").noconvert(), py::arg("offsets").noconvert(),
              py::arg("tables"), py::arg("seed"), py::arg("table"), py::arg("begin"), py::arg("end"),

@@ -190,7 +190,7 @@ class PieceBuilder {
 }  // namespace
 
 IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
-                               const Flushing& flushing, int n_threads, const Monitor& monitor) {
+                               const Flushing& flushing, SampleCounts sample, int n_threads, const Monitor& monitor) {
   const Conjunctions conjunctions(columns, itemsets);
   const std::int64_t last_row = std::min(n, first_row + kMaxRowsPerChunk);
   const std::int64_t max_pieces = std::max<std::int64_t>(1, kMaxCounters / itemsets.size);
@@ -216,6 +216,9 @@ IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Ite
     for (std::optional<Members>& piece : found) {
       chunk.n_entries += std::ssize(piece->rows);
       chunk.n_rows += std::ssize(piece->itemsets_of_row);
+      if (sample.counts != nullptr)
+        for (std::size_t s = 0; s < piece->counts.size(); ++s)
+          sample.counts[static_cast<std::int64_t>(s) * sample.stride] += piece->counts[s];
       members.push_back(std::move(*piece));
     }
   }

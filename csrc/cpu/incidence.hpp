@@ -40,9 +40,9 @@ struct Flushing {
 };
 
 // The chunk that begins at `first_row` (a multiple of 512) and ends when its entries take kIncidenceBytes, or with the
-// table.
+// table. Adds to `sample` how many of its rows contain each itemset.
 IncidenceChunk build_incidence(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std::int64_t first_row,
-                               const Flushing& flushing, int n_threads, const Monitor& monitor);
+                               const Flushing& flushing, SampleCounts sample, int n_threads, const Monitor& monitor);
 
 // With what is needed while a chunk is built (as much again, 24 MiB of counts, 48 MiB of rows, and a piece for each
 // thread, begun before the memory was used up) this stays below 170 MiB.

@@ -86,10 +86,17 @@ struct Units {
   std::int64_t size() const { return bounds[n_strata]; }
 };
 
-// Adds to `out` the weight of the instances that contain each itemset.
+// Counts of itemsets in the sample: that of itemset s is counts[s * stride].
+struct SampleCounts {
+  std::int64_t* counts;  // null: not asked for
+  std::int64_t stride;
+};
+
+// Adds to `out` the weight of the instances that contain each itemset, and to `sample` how many they are, which is
+// known once they are listed.
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, int n_threads,
-              const Monitor& monitor);
+              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, SampleCounts sample,
+              int n_threads, const Monitor& monitor);
 
 // The same for a table of distinct rows, each of which stands for as many instances as its multiplicity says.
 struct PatternDraws {

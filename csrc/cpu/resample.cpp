@@ -11,7 +11,6 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kEntriesPerTask = std::int64_t{1} << 23;
 constexpr std::int64_t kSumBytes = std::int64_t{1} << 25;  // of all threads
 constexpr std::int64_t kBytesPerItemset = 3 * kBlockReplicates + 2;
 constexpr std::int64_t kMaxChanges = std::int64_t{1} << 21;  // at a time, as many as are to be expected
@@ -113,8 +112,8 @@ struct Weighing {
 
 // Resamples itemsets that are few enough for the sums of all threads to fit kSumBytes.
 void resample_some(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                   std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, int n_threads,
-                   const Monitor& monitor) {
+                   std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, SampleCounts sample,
+                   int n_threads, const Monitor& monitor) {
   const SimdKernels& kernels = simd();
   const int largest_weight = weighing.largest_weight;
   const int rows_per_flush = 255 / largest_weight;
@@ -129,14 +128,13 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
     const Monitor building = [&](std::int64_t, std::int64_t) { monitor(row, n); };
     building(0, 1);  // once for each chunk, however short its loops are
     const IncidenceChunk chunk =
-        build_incidence(columns, n, itemsets, row, {rows_per_flush, kFrequentFrom}, n_threads, building);
+        build_incidence(columns, n, itemsets, row, {rows_per_flush, kFrequentFrom}, sample, n_threads, building);
     const auto n_pieces = static_cast<std::int64_t>(chunk.pieces.size());
-    // Enough parts to keep every thread busy to the end, none so long that it would delay Ctrl-C, and none so short
-    // that draining its sums would cost more than filling them.
-    const std::int64_t for_latency = chunk.n_entries / kEntriesPerTask + 1;
+    // Enough parts to keep every thread busy to the end, and none so short that draining its sums would cost more than
+    // filling them.
     const std::int64_t for_threads = n_threads == 1 ? 1 : (4 * n_threads + n_blocks - 1) / n_blocks;
     const std::int64_t worth_draining = chunk.n_entries / (64 * itemsets.size) + 1;
-    const std::int64_t n_parts = std::min({n_pieces, std::max(for_threads, for_latency), worth_draining});
+    const std::int64_t n_parts = std::min({n_pieces, for_threads, worth_draining});
     const Monitor adding = [&](std::int64_t done, std::int64_t total) {
       monitor(row + chunk.n_rows * done / total, n);
     };
@@ -160,13 +158,15 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
 }
 
 void resample_slices(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                     std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, int n_threads,
-                     const Monitor& monitor) {
+                     std::uint64_t first_row, const Weighing& weighing, const ReplicateCounts& out, SampleCounts sample,
+                     int n_threads, const Monitor& monitor) {
   const std::int64_t fitting = kSumBytes / (kBytesPerItemset * n_threads);
   for_slices(itemsets, std::clamp<std::int64_t>(fitting, 1024, kMaxItemsetsPerChunk), monitor,
              [&](const Itemsets& some, std::int64_t s, const Monitor& part) {
                const ReplicateCounts counts{out.counts + s * out.stride, out.stride, out.begin, out.end};
-               resample_some(columns, n, some, draws, first_row, weighing, counts, n_threads, part);
+               const SampleCounts own{sample.counts == nullptr ? nullptr : sample.counts + s * sample.stride,
+                                      sample.stride};
+               resample_some(columns, n, some, draws, first_row, weighing, counts, own, n_threads, part);
              });
 }
 
@@ -185,7 +185,8 @@ std::int64_t replicates_at_a_time(const Units& units) {
 
 // Draws, balances and counts. What a weight of 8 bits has no room for is counted after the rest.
 void resample_balanced(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-                       const Units& units, const ReplicateCounts& out, int n_threads, const Monitor& monitor) {
+                       const Units& units, const ReplicateCounts& out, SampleCounts sample, int n_threads,
+                       const Monitor& monitor) {
   const std::int64_t first_block = out.begin / kBlockReplicates;
   const std::int64_t n_blocks = (out.end - 1) / kBlockReplicates - first_block + 1;
   std::vector<BlockChanges> changes(static_cast<std::size_t>(n_blocks));
@@ -198,7 +199,9 @@ void resample_balanced(const Columns& columns, std::int64_t n, const Itemsets& i
     int most_added = 1;
     for (const BlockChanges& block : changes) most_added = std::max(most_added, block.largest());
     const int largest = most_added + (drawn ? draws.distribution->n_outcomes - 1 : 0);
-    resample_slices(columns, n, itemsets, draws, 0, {units.of_row, changes, drawn, largest}, out, n_threads, monitor);
+    const SampleCounts once = drawn ? sample : SampleCounts{};
+    resample_slices(columns, n, itemsets, draws, 0, {units.of_row, changes, drawn, largest}, out, once, n_threads,
+                    monitor);
     more = false;
     for (BlockChanges& block : changes) {
       more = more || !block.left.empty();
@@ -210,13 +213,13 @@ void resample_balanced(const Columns& columns, std::int64_t n, const Itemsets& i
 }  // namespace
 
 void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, const Draws& draws,
-              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, int n_threads,
-              const Monitor& monitor) {
+              std::uint64_t first_row, const Units& units, const ReplicateCounts& out, SampleCounts sample,
+              int n_threads, const Monitor& monitor) {
   if (out.begin == out.end) return;
   if (units.n_strata == 0) {
     const int largest_weight = draws.distribution->n_outcomes - 1;
-    resample_slices(columns, n, itemsets, draws, first_row, {units.of_row, {}, true, largest_weight}, out, n_threads,
-                    monitor);
+    resample_slices(columns, n, itemsets, draws, first_row, {units.of_row, {}, true, largest_weight}, out, sample,
+                    n_threads, monitor);
     return;
   }
   const std::int64_t step = replicates_at_a_time(units);
@@ -229,8 +232,9 @@ void resample(const Columns& columns, std::int64_t n, const Itemsets& itemsets, 
       if (monitor)
         monitor((begin - out.begin) * 1000 + (end - begin) * 1000 / total * done, (out.end - out.begin) * 1000);
     };
+    const SampleCounts once = begin == out.begin ? sample : SampleCounts{};
     resample_balanced(columns, n, itemsets, draws, units, {out.counts + begin - out.begin, out.stride, begin, end},
-                      n_threads, part);
+                      once, n_threads, part);
   }
 }
 

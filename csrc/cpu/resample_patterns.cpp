@@ -69,7 +69,7 @@ void resample_patterns(const Columns& columns, std::int64_t n, const Itemsets& i
     const ReplicateCounts counts{out.counts + s * out.stride, out.stride, out.begin, out.end};
     for (std::int64_t row = 0; row < n;) {
       const Monitor at_row = [&](std::int64_t, std::int64_t) { part(row, n); };
-      const IncidenceChunk chunk = build_incidence(columns, n, some, row, {255, 0}, n_threads, at_row);
+      const IncidenceChunk chunk = build_incidence(columns, n, some, row, {255, 0}, {}, n_threads, at_row);
       parallel_for(n_blocks, n_threads, at_row, [&](std::int64_t task, int thread, Watch& watch) {
         const std::int64_t block = first_block + task;
         PatternWeights weights(draws, static_cast<std::uint32_t>(block));

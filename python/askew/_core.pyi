@@ -43,6 +43,7 @@ def resample(
     out: Int64,
     n_threads: int,
     monitor: Monitor | None,
+    sample: Int64 | None = None,
     most_added: int = 7,
 ) -> None: ...
 def incidence(

@@ -345,15 +345,15 @@ class CountingPlan(TablePlan):
         layout = self.layout
         itemsets, parts = layout.itemsets(sets)
         buffer = np.zeros((len(itemsets), sample + len(replicates)), np.int64)
-        if sample:
+        n, own = self.annotations.n, buffer[:, 0] if sample else None
+        if own is not None and (len(replicates) == 0 or self.patterns is not None):
             counting = None if len(replicates) else monitor  # of two steps, the long one is told of
-            buffer[:, 0] = engine.count(layout.columns, self.annotations.n, itemsets, n_threads, counting)
+            own += engine.count(layout.columns, n, itemsets, n_threads, counting)
         if len(replicates):
             draws = Draws(resampling.weights, resampling.seed, TABLES[self.table], first_row, self.design.units)
             out = buffer.T[int(sample) :]
             if self.patterns is None:
-                n = self.annotations.n
-                engine.resample(layout.columns, n, itemsets, draws, replicates, out, n_threads, monitor)
+                engine.resample(layout.columns, n, itemsets, draws, replicates, out, n_threads, monitor, own)
             else:
                 columns, multiplicities = self.patterns
                 engine.resample_patterns(

@@ -244,15 +244,15 @@ def count_rows(
             if itemsets is None:
                 itemsets, parts = layout.itemsets(sets)
                 buffer = np.zeros((len(itemsets), sample + n_replicates), np.int64)
-            if sample:
-                buffer[:, 0] += engine.count(layout.columns, annotations.n, itemsets, n_threads, None)
+            own = buffer[:, 0] if sample else None
             if n_replicates:
                 draws = Draws(resampling.weights, resampling.seed, TABLES[resampling.table], first_row)
                 out = buffer.T[int(sample) :]
                 monitor = None if told is None else partial(_within, told, n, annotations.n)
-                engine.resample(
-                    layout.columns, annotations.n, itemsets, draws, range(*replicates), out, n_threads, monitor
-                )
+                how = (draws, range(*replicates), out, n_threads, monitor, own)
+                engine.resample(layout.columns, annotations.n, itemsets, *how)
+            elif own is not None:
+                own += engine.count(layout.columns, annotations.n, itemsets, n_threads, None)
             if pred is not None:
                 differ = differ or not np.array_equal(annotations.packed_groups, pred.packed_groups)
             rows = joined_rows([*rows, (first_row, first_row + annotations.n)])

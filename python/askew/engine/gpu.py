@@ -100,10 +100,13 @@ class GpuEngine:
         out: Int64,
         n_threads: int,
         monitor: Monitor | None,
+        sample: Int64 | None = None,
     ) -> None:
         if draws.units is not None:
-            self._host.resample(columns, n, itemsets, draws, replicates, out, n_threads, monitor)
+            self._host.resample(columns, n, itemsets, draws, replicates, out, n_threads, monitor, sample)
             return
+        if sample is not None:
+            sample += self.count(columns, n, itemsets, n_threads, None)
         resample(self.device, LAWS[draws.distribution], columns, n, itemsets, draws, replicates, out.T, monitor)
 
     def resample_patterns(

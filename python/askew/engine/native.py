@@ -82,6 +82,7 @@ class NativeEngine:
         out: Int64,
         n_threads: int,
         monitor: Monitor | None,
+        sample: Int64 | None = None,
     ) -> None:
         units = draws.units or _ROWS
         balanced = draws.distribution == "multinomial"
@@ -102,6 +103,7 @@ class NativeEngine:
             out,
             n_threads,
             monitor,
+            sample,
         )
 
     def resample_patterns(

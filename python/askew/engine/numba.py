@@ -72,9 +72,12 @@ class NumbaEngine:
         out: Int64,
         n_threads: int,
         monitor: Monitor | None,
+        sample: Int64 | None = None,
     ) -> None:
         from askew.engine.numba_kernels.resample import resample
 
+        if sample is not None:
+            sample += self.count(columns, n, itemsets, n_threads, None)
         resample(columns, n, itemsets, draws, replicates, out, n_threads, monitor)
 
     def resample_patterns(

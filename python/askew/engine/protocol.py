@@ -158,10 +158,13 @@ class Engine(Protocol):
         out: Int64,
         n_threads: int,
         monitor: Monitor | None,
+        sample: Int64 | None = None,
     ) -> None:
         """Add the counts under the weights of the given replicates to `out`.
 
         `out` has shape (len(replicates), S); the replicates of an itemset lie side by side: ``out.strides[0] == 8``.
+        Where there are any, the counts of the sample itself are added to `sample`, of shape (S,): who has found the
+        instances that contain an itemset knows how many they are.
         """
         ...
 

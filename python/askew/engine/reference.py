@@ -138,7 +138,10 @@ class ReferenceEngine:
         out: Int64,
         n_threads: int,
         monitor: Monitor | None,
+        sample: Int64 | None = None,
     ) -> None:
+        if sample is not None:
+            sample += self.count(columns, n, itemsets, n_threads, None)
         stacked = _stack(columns)
         balanced = draws.units if draws.distribution == "multinomial" else None
         if balanced is not None:  # the weights of all units at a time: of as many replicates as fit
