@@ -271,6 +271,14 @@ def test_round_trip_of_labels(labels: list[Any]) -> None:
     assert_holds(made, np.zeros((len(labels), 1)), expected)
 
 
+@pytest.mark.parametrize("n_groups", [1, 8, 9, 40])
+def test_few_groups_and_many(n_groups: int) -> None:
+    codes = np.random.default_rng(n_groups).integers(-1, n_groups, 1300)
+    labels = [None if code < 0 else f"g{code:02}" for code in codes]
+    made = Annotations(np.zeros((1300, 1)), labels, group_names=[f"g{code:02}" for code in range(n_groups)])
+    assert_holds(made, np.zeros((1300, 1)), codes[:, None] == np.arange(n_groups))
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.recursive(

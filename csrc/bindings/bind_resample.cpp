@@ -95,8 +95,11 @@ std::vector<PoissonTable> poisson_tables(const std::vector<std::pair<std::int64_
     const std::uint32_t *begin = thresholds.data(), *end = begin + thresholds.size();
     require(std::is_sorted(begin, end), "the thresholds of a table must rise");
     tables.push_back({first, begin, thresholds.size(), {}});
-    for (std::uint32_t i = 0; i < 1 << kGuideBits; ++i)
-      tables.back().guide[i] = static_cast<std::uint16_t>(std::upper_bound(begin, end, i << (32 - kGuideBits)) - begin);
+    const std::uint32_t* above = begin;
+    for (std::uint32_t i = 0; i < 1 << kGuideBits; ++i) {
+      while (above < end && *above <= i << (32 - kGuideBits)) ++above;
+      tables.back().guide[i] = static_cast<std::uint16_t>(above - begin);
+    }
   }
   return tables;
 }

@@ -283,7 +283,9 @@ class CountingPlan(TablePlan):
     def prepared_for(self, weights: str, engine: Engine, n_threads: int) -> CountingPlan:
         if weights != "poisson-patterns":
             return self
-        return replace(self, patterns=pattern_table(self.layout.columns, self.annotations.n, engine, n_threads))
+        prepared = replace(self, patterns=pattern_table(self.layout.columns, self.annotations.n, engine, n_threads))
+        vars(prepared)["layout"] = self.layout  # known already: that of the same tables
+        return prepared
 
     def drawn_in(self, weights: str, strata: Any, clusters: Any) -> CountingPlan:
         return replace(self, design=Design.of(self.annotations, self.table, weights, strata, clusters))

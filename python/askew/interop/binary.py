@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from askew.engine import choose, threads, words_for
 from askew.engine.device_arrays import gpu_of
-from askew.engine.protocol import Offsets, UInt8, Words
+from askew.engine.protocol import Int32, Offsets, UInt8, Words
 from askew.errors import InputError
 from askew.interop.columns import Column, as_array, as_column, chunks, first_null
 from askew.interop.gpu_arrays import pack_gpu_table
 from askew.interop.names import as_names, check_number, listed, show, table_names, wrong_cell
 
 _BYTES = 1 << 24  # values looked at in one go: three temporaries of this size at most
+_FEW_COLUMNS = 8  # up to which a comparison of all codes with each takes less time than setting a bit for each row
 
 
 class Packed(NamedTuple):
@@ -82,6 +83,13 @@ def pack_columns(columns: Mapping[str, Any], names: Sequence[str] | None, what: 
 def pack_rows(offsets: Offsets, indices: Offsets, n_columns: int) -> Words:
     """Packed columns of rows of column indices; negative ones are passed over."""
     return choose().pack_sparse(offsets, indices, n_columns, threads())
+
+
+def pack_codes(codes: Int32, n_columns: int) -> Words:
+    """Packed columns of rows with one column index each; negative ones are passed over."""
+    if n_columns > _FEW_COLUMNS:
+        return pack_rows(np.arange(len(codes) + 1), codes, n_columns)
+    return _stacked([np.packbits(codes == column, bitorder="little") for column in range(n_columns)], len(codes))
 
 
 def is_table(values: Any) -> bool:
@@ -195,8 +203,10 @@ def _bit(value: object) -> int:
 
 
 def _stacked(bits: Sequence[UInt8], n: int) -> Words:
-    """Packed columns of the bits of each."""
-    packed = np.zeros((len(bits), words_for(n) * 8), np.uint8)
+    """Packed columns of the bits of each, beginning with a cache line: kernels copy those that do not."""
+    n_bytes = words_for(n) * 8
+    memory = np.zeros(len(bits) * n_bytes + 64, np.uint8)
+    packed = memory[-memory.ctypes.data % 64 :][: len(bits) * n_bytes].reshape(len(bits), n_bytes)
     for row, column in zip(packed, bits, strict=True):
         row[: len(column)] = column
     return packed.view("<u8").astype(np.uint64, copy=False)

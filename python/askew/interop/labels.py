@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from askew.engine.protocol import Int32
 from askew.errors import InputError
-from askew.interop.binary import Packed, is_table, pack_matrix, pack_rows
+from askew.interop.binary import Packed, is_table, pack_codes, pack_matrix
 from askew.interop.columns import Column, as_column, chunks
 from askew.interop.names import label_name, listed, nearest, show
 
@@ -77,7 +77,7 @@ def pack_labels(data: Any, names: Sequence[str] | None, what: str) -> Packed:
         label = labels.name_at(row)
         hint = nearest(label, names)
         raise InputError(f"{what}: row {row} has the label {label!r}, which was not declared; {hint}")
-    return Packed(tuple(names), pack_rows(np.arange(n + 1), codes, len(names)), n)
+    return Packed(tuple(names), pack_codes(codes, len(names)), n)
 
 
 def check_inferred(names: Collection[str], what: str) -> None:
