@@ -77,7 +77,7 @@ def test_the_plain_metric_is_ours(name: str) -> None:
     ours = estimate(name)
     value, variance, delta = plain(name, W_TRAIN, W_TEST)
     np.testing.assert_allclose([ours.value, ours.variance], [value, variance], rtol=1e-13)
-    np.testing.assert_allclose(ours.cells["delta"], delta.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(ours.cell_values.delta, delta, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -212,7 +212,8 @@ def test_delta_standard_errors_by_finite_differences(name: str) -> None:
     np.testing.assert_allclose(ours.standard_error, expected[0], rtol=1e-6)
     np.testing.assert_allclose(ours.variance_jackknife.standard_error, expected[1], rtol=1e-6)
     z = stats.norm.ppf(0.975)
-    cells = ours.cells
+    assert ours.cell_values is not None
+    cells = ours.cell_values.table()
     np.testing.assert_allclose((cells["high"] - cells["low"]) / (2 * z), expected[2:], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(
         ours.confidence_interval, (ours.value - z * expected[0], ours.value + z * expected[0]), rtol=1e-5
@@ -278,7 +279,7 @@ def test_tiles_and_blocks_change_nothing(method: str, convention: str, monkeypat
             for a, b in zip(getattr(one, jack), getattr(pieces[name], jack), strict=True):
                 if a is not None:
                     np.testing.assert_allclose(a, b, rtol=1e-9)
-        np.testing.assert_allclose(one.cells["low"], pieces[name].cells["low"], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(one.cell_values.low, pieces[name].cell_values.low, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("weights_of", ["poisson", "poisson32", "poisson-patterns"])

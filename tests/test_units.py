@@ -118,7 +118,8 @@ def estimate(name: str, pred: Any = PRED, **options: Any) -> askew.Estimate:
 
 def errors_of_cells(of: askew.Estimate) -> Floats:
     """From the intervals, which all cells have, also those in which Δ is 0 by rule."""
-    return (of.cells["high"] - of.cells["low"]) / (2 * stats.norm.ppf(0.975))
+    assert of.cell_values is not None
+    return (of.cell_values.high - of.cell_values.low).ravel() / (2 * stats.norm.ppf(0.975))
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -336,7 +337,9 @@ def test_clusters_of_one_instance_are_instances() -> None:
             assert clustered.jackknife.acceleration == pytest.approx(
                 plain.jackknife.acceleration, rel=1e-9, nan_ok=True
             )
-            np.testing.assert_allclose(clustered.cells["standard_error"], plain.cells["standard_error"], rtol=1e-9)
+            np.testing.assert_allclose(
+                clustered.cell_values.standard_error, plain.cell_values.standard_error, rtol=1e-9
+            )
 
 
 @pytest.mark.parametrize("method", ["BCa", "studentized"])
@@ -367,7 +370,7 @@ def test_tiles_and_blocks_change_nothing(method: str, design: str, monkeypatch: 
                 for a, b in zip(getattr(one, jack), getattr(other, jack), strict=True):
                     if a is not None:
                         np.testing.assert_allclose(a, b, rtol=1e-9)
-            np.testing.assert_allclose(one.cells["low"], other.cells["low"], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(one.cell_values.low, other.cell_values.low, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["BCa", "studentized"])
@@ -440,7 +443,7 @@ def test_a_difference_of_two_models(design: str) -> None:
         alone = askew.audit(TRAIN, TEST, pred, method="BCa", n_resamples=100, **options)
         for metric, theirs in alone.items():
             assert bca[one][metric].confidence_interval == pytest.approx(theirs.confidence_interval, rel=1e-9)
-            np.testing.assert_allclose(bca[one][metric].cells["low"], theirs.cells["low"], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(bca[one][metric].cell_values.low, theirs.cell_values.low, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("design", ["instances", "clusters in strata"])
