@@ -30,7 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 import askew
-from benchmarks.coverage_tables import ABSOLUTE, OF_MODELS, SIGNED, tables
+from askew.intervals import confidence_interval
+from benchmarks.coverage_tables import ABSOLUTE, ANY_ADJUSTED, OF_MODELS, SIGNED, tables
 from benchmarks.populations import Population, Truth, joint, subsets, truth
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,8 @@ class Scenario:
     n_resamples: int = 500
     n_models: int = 1
     resample: tuple[str, ...] = ("train", "test")
+    given_clusters: bool = False  # whether whole clusters are drawn, if there are any
+    rival: Population | None = None  # the model that is compared with the population's
 
     @property
     def sets(self) -> list[tuple[int, ...]]:
@@ -80,6 +83,14 @@ def scenarios() -> list[Scenario]:
     each, fast = ("percentile", "basic", "BCa", "delta"), ("percentile", "basic")
     amplified, null, small = of(10, amplification=0.3), of(10, group_guesses=0.0), of(10, amplification=0.05)
     half = {"amplification": 0.3, "amplified": 0.5, "group_guesses": 0.0}
+    clusters = {"bias": 0.5, "cluster_size": 5, "alike": 0.5}
+    rivals = {
+        "alike": (amplified, amplified),
+        "one guesses more": (of(10, amplification=0.3, guesses=0.1), of(10, amplification=0.3, guesses=0.6)),
+        "alike, Δ=0": (null, null),
+        "one guesses more, Δ=0": (of(10, guesses=0.1, group_guesses=0.0), of(10, guesses=0.6, group_guesses=0.0)),
+        "one amplifies more": (amplified, of(10, amplification=0.15)),
+    }
     large: dict[str, Any] = {"n": 10_000, "max_size": 2, "methods": fast}
     return [
         Scenario("n=200", amplified, n=200),
@@ -87,18 +98,18 @@ def scenarios() -> list[Scenario]:
         Scenario("n=1,000, clear bias", of(10, bias=0.5, amplification=0.3), repeats=1000),
         Scenario("n=10,000", amplified, n=10_000, repeats=200),
         Scenario("n=100,000", amplified, n=100_000, methods=fast, repeats=100),
-        Scenario("Δ=0, n=200", null, n=200),
-        Scenario("Δ=0, n=1,000", null, repeats=1000),
-        Scenario("Δ=0, n=10,000", null, n=10_000, methods=fast, repeats=1000),
+        Scenario("Δ=0, n=200", null, n=200, repeats=2000),
+        Scenario("Δ=0, n=1,000", null, repeats=3000),
+        Scenario("Δ=0, n=10,000", null, n=10_000, methods=fast, repeats=3000),
         Scenario("small Δ, n=1,000", small),
         Scenario("small Δ, n=10,000", small, n=10_000, repeats=200),
         Scenario("|M|=105", of(14, **half), max_size=2, repeats=200),
-        Scenario("|M|=105, Δ=0", of(14, group_guesses=0.0), max_size=2, methods=fast, repeats=400),
+        Scenario("|M|=105, Δ=0", of(14, group_guesses=0.0), max_size=2, methods=fast, repeats=1000),
         Scenario("|M|=1,035, n=10,000", of(45, **half), repeats=60, **large),
         Scenario("|M|=10,011, n=10,000", of(141, **half), repeats=40, n_resamples=400, **large),
         Scenario("support 30", rare(30, amplification=0.3), cell_methods=each),
         Scenario("support 10", rare(10, amplification=0.3), cell_methods=each),
-        Scenario("support 10, Δ=0", rare(10, group_guesses=0.0), methods=fast),
+        Scenario("support 10, Δ=0", rare(10, group_guesses=0.0), methods=fast, repeats=3000),
         Scenario("support 3", rare(3, amplification=0.3), cell_methods=each),
         Scenario("groups 9 : 1", of(10, amplification=0.3, groups=(0.9, 0.1), group_guesses=0.1)),
         Scenario("three groups", of(10, amplification=0.3, groups=(0.5, 0.3, 0.2))),
@@ -111,7 +122,7 @@ def scenarios() -> list[Scenario]:
         ),
         Scenario("pred near test", of(10, amplification=0.3, guesses=0.02, group_guesses=0.02)),
         Scenario("pred apart from test", of(10, amplification=0.3, guesses=1.0, group_guesses=1.0)),
-        Scenario("no bias, Δ=0", of(10, bias=0.0)),
+        Scenario("no bias, Δ=0", of(10, bias=0.0), repeats=2000),
         Scenario("train fixed", amplified, resample=("test",)),
         Scenario("studentized, n=200", of(6, amplification=0.3), n=200, methods=("studentized",), repeats=200),
         Scenario("studentized, n=1,000", of(6, amplification=0.3), methods=("studentized",), repeats=200),
@@ -119,6 +130,18 @@ def scenarios() -> list[Scenario]:
             Scenario(f"{k} models", of(10, amplification=0.3, training=0.1), methods=fast, n_models=k, repeats=400)
             for k in (3, 5, 10)
         ),
+        *(
+            Scenario(
+                f"{name}, {'drawn' if given else 'ignored'}",
+                of(10, **clusters, **more),
+                methods=("percentile",),
+                repeats=1000,
+                given_clusters=given,
+            )
+            for name, more in (("amplified", {"amplification": 0.3}), ("Δ=0", {"group_guesses": 0.0}))
+            for given in (True, False)
+        ),
+        *(Scenario(name, one, methods=fast, repeats=1000, rival=other) for name, (one, other) in rivals.items()),
     ]
 
 
@@ -139,24 +162,28 @@ class Repeat:
 def one_repeat(scenario: Scenario, seed: int, number: int) -> Repeat:
     """Draw, audit, and compare with the truth."""
     rng = np.random.default_rng([seed, zlib.crc32(scenario.name.encode()), number])
-    sample = scenario.population.draw(scenario.n, scenario.n, scenario.n_models, rng)
+    sample = scenario.population.draw(scenario.n, scenario.n, scenario.n_models, rng, scenario.rival)
     known = known_truth(scenario, sample.train)
-    names = [[f"a{k}" for k in m] for m in scenario.sets]
-    predictions = sample.models if scenario.n_models > 1 else sample.models[0]
-    audit = partial(
-        askew.audit,
-        sample.train,
-        sample.test,
-        predictions,
-        sets=names,
-        n_resamples=scenario.n_resamples,
-        confidence_level=LEVEL,
-        rng=int(rng.integers(2**63)),
-        resample=scenario.resample,
-        n_threads=1,
-    )
-    needs = next((m for m in ("studentized", "BCa", "delta") if m in scenario.methods), "percentile")
+    options: dict[str, Any] = {
+        "sets": [[f"a{k}" for k in m] for m in scenario.sets],
+        "n_resamples": scenario.n_resamples,
+        "confidence_level": LEVEL,
+        "rng": int(rng.integers(2**63)),
+        "resample": scenario.resample,
+        "n_threads": 1,
+        "clusters": sample.clusters if scenario.given_clusters else None,
+    }
     result = Repeat()
+    if scenario.rival is not None:
+        models = dict(zip(("rival", "own"), sample.models[::-1], strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", askew.AskewWarning)
+            comparison = askew.compare(sample.train, sample.test, models, reference="own", **options)
+        add_comparison(result, scenario, truth(scenario.rival, scenario.sets), known, comparison)
+        return result
+    predictions = sample.models if scenario.n_models > 1 else sample.models[0]
+    audit = partial(askew.audit, sample.train, sample.test, predictions, **options)
+    needs = next((m for m in ("studentized", "BCa", "delta") if m in scenario.methods), "percentile")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", askew.AskewWarning)
         estimates = audit(method=needs)
@@ -192,6 +219,23 @@ def add_metric(result: Repeat, scenario: Scenario, known: Truth, name: str, esti
     result.noise[name] = of_noise(estimate, value)
     if name in ABSOLUTE:
         result.families[name] = of_family(estimate, known.differences[name])
+
+
+def add_comparison(result: Repeat, scenario: Scenario, rival: Truth, own: Truth, comparison: askew.Comparison) -> None:
+    """Intervals and tests of the differences; and the least adjusted p-value of those that are 0 in the population."""
+    least = []
+    for row, values in zip(comparison.table.rows(), comparison.differences.values(), strict=True):
+        if np.ptp(values) < NOTHING:
+            continue
+        name = row["metric"]
+        difference = rival.values[name] - own.values[name]
+        for method in scenario.methods:
+            result.intervals[name, method] = (difference, *confidence_interval(values[0], values[1:], method, LEVEL))
+        equal = abs(difference) < NOTHING
+        result.tests[name] = (float(equal), row["p_value"])
+        least += [row["p_adjusted"]] if equal else []
+    if least:
+        result.tests[ANY_ADJUSTED] = (1.0, min(least))
 
 
 def of_cells(cells: Any, delta: Floats) -> tuple[float, float, float, float]:
@@ -312,6 +356,8 @@ def summary(scenario: Scenario, repeats: Sequence[Repeat]) -> Record:
         "least_support": float(scenario.n * support_of(scenario).min()),
         "repeats": len(repeats),
         "n_resamples": scenario.n_resamples,
+        "compares": scenario.rival is not None,
+        "cluster_size": scenario.population.cluster_size,
         "intervals": intervals,
         "cells": cells,
         "tests": tests,

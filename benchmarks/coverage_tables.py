@@ -11,12 +11,15 @@ METHODS = ("percentile", "basic", "BCa", "delta")
 SIGNED = ("BA_MALS", "BiasAmp_A->T", "BiasAmp_T->A")
 ABSOLUTE = ("Multi_MALS", "Multi_G->M", "Multi_M->G")
 OF_MODELS = "mean ± z·sd/√k"
+ANY_ADJUSTED = "any difference of 0 by its adjusted p"
 NOTHING = "–"
 
 
 def tables(results: Record) -> dict[str, str]:
     """Markdown tables by name."""
-    scenarios = results["scenarios"]
+    clusters = [each for each in results["scenarios"] if each["cluster_size"] > 1]
+    comparisons = [each for each in results["scenarios"] if each["compares"]]
+    scenarios = [each for each in results["scenarios"] if each not in clusters + comparisons]
     studentized = [each for each in scenarios if any(row["method"] == "studentized" for row in each["intervals"])]
     single = [each for each in scenarios if not of_models(each) and each not in studentized]
     return {
@@ -28,6 +31,8 @@ def tables(results: Record) -> dict[str, str]:
         "families": of_families(single),
         "noise": of_noise(single),
         "models": of_several_models([each for each in scenarios if of_models(each)]),
+        "comparisons": of_comparisons(comparisons),
+        "clusters": of_clusters(clusters),
     }
 
 
@@ -100,17 +105,18 @@ def of_cells(scenarios: Sequence[Record]) -> str:
     return table(["scenario", "metric", *METHODS], rows)
 
 
+def rejected(row: Record) -> str:
+    """In bold where nothing is amplified, or nothing differs: the error of the first kind."""
+    return f"**{percent(row['rejected'])}**" if row["none_amplified"] else percent(row["rejected"])
+
+
 def of_tests(scenarios: Sequence[Record]) -> str:
-    """Share in % of the samples with p ≤ 5 %; in bold where nothing is amplified: the error of the first kind."""
-
-    def show(row: Record) -> str:
-        return f"**{percent(row['rejected'])}**" if row["none_amplified"] else percent(row["rejected"])
-
+    """Share in % of the samples with p ≤ 5 %."""
     rows = [
         [
             each["scenario"],
             str(each["repeats"]),
-            *(triple(each["tests"], [metric], show) for metric in (*SIGNED, *ABSOLUTE)),
+            *(triple(each["tests"], [metric], rejected) for metric in (*SIGNED, *ABSOLUTE)),
         ]
         for each in scenarios
     ]
@@ -154,3 +160,43 @@ def of_several_models(scenarios: Sequence[Record]) -> str:
         fields = [f"{percent(by_method[m]['coverage'])} ± {percent(by_method[m]['standard_error'])}" for m in methods]
         rows.append([each["scenario"], str(each["repeats"]), *fields])
     return table(["", "samples", *methods], rows)
+
+
+def of_comparisons(scenarios: Sequence[Record]) -> str:
+    """Coverage of the difference between two models in %, and share of the samples with p ≤ 5 %."""
+    rows = []
+    for each in scenarios:
+        by_method = [[row for row in each["intervals"] if row["method"] == method] for method in METHODS[:2]]
+        rows.append(
+            [
+                each["scenario"],
+                str(each["repeats"]),
+                *(triple(of, of_kind, coverage) for of_kind in (SIGNED, ABSOLUTE) for of in by_method),
+                *(triple(each["tests"], of_kind, rejected) for of_kind in (SIGNED, ABSOLUTE)),
+                triple(each["tests"], [ANY_ADJUSTED], rejected),
+            ]
+        )
+    header = [f"{name}, {method}" for name in ("signed", "|Δ|") for method in METHODS[:2]]
+    return table(["models", "samples", *header, "signed, p", "|Δ|, p", "any false, adjusted p"], rows)
+
+
+def of_clusters(scenarios: Sequence[Record]) -> str:
+    """Coverage of percentile intervals in %, and share of the samples, and of cells without amplification, with
+    p ≤ 5 %.
+    """
+    rows = [
+        [
+            each["scenario"],
+            str(each["repeats"]),
+            *(triple(each["intervals"], of_kind, coverage) for of_kind in (SIGNED, ABSOLUTE)),
+            *(triple(each["tests"], of_kind, rejected) for of_kind in (SIGNED, ABSOLUTE)),
+            triple(each["families"], ABSOLUTE, lambda row: percent(row["false_p"])),
+        ]
+        for each in scenarios
+    ]
+    header = ["signed, percentile", "|Δ|, percentile", "signed, p", "|Δ|, p", "cells, p"]
+    return table(["clusters", "samples", *header], rows)
+
+
+def coverage(row: Record) -> str:
+    return percent(row["coverage"])

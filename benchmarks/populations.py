@@ -22,11 +22,12 @@ TIE = 1e-12  # what rounding makes of equal probabilities
 
 
 class Sample(NamedTuple):
-    """What `Population.draw` gives: two tables, and the predictions of each model."""
+    """What `Population.draw` gives: two tables, the predictions of each model, and the cluster of each instance."""
 
     train: askew.Annotations
     test: askew.Annotations
     models: list[askew.Annotations]
+    clusters: dict[str, npt.NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Population:
     The predicted attribute is decided by the uniform that decided the true one, so that the two depend on each other;
     but a share `guesses` of them is drawn anew from `predicted`. A share `group_guesses` of the predicted groups is
     drawn anew from π.
+
+    Instances come in clusters of `cluster_size`. With the probability √`alike` an instance is what its cluster is, in
+    all it has and all that is predicted for it: two of a cluster are alike with the probability `alike`, which is then
+    the correlation of anything that they have. One instance for itself is drawn as in a population without clusters.
     """
 
     groups: Floats  # π, of shape (|G|,)
@@ -44,6 +49,8 @@ class Population:
     guesses: float = 0.3
     group_guesses: float = 0.2
     training: float = 0.0  # standard deviation between trained models of P(â | g), in units of min(P, 1 − P)
+    cluster_size: int = 1
+    alike: float = 0.0
 
     @classmethod
     def of(
@@ -71,25 +78,39 @@ class Population:
         steps = np.clip(rng.standard_normal((k, *room.shape)), -3, 3) if self.training else np.zeros((k, 1, 1))
         return list(self.predicted + room * steps)
 
-    def draw(self, n: int, n_train: int, n_models: int, rng: np.random.Generator) -> Sample:
-        """A training table, a test table and the predictions of models that were trained anew."""
+    def draw(
+        self, n: int, n_train: int, n_models: int, rng: np.random.Generator, rival: Population | None = None
+    ) -> Sample:
+        """A training table, a test table and the predictions of models that were trained anew, and of a rival: what
+        predicts in another population of the same groups and attributes.
+        """
         p, q = self.actual.shape
         names = {"attribute_names": [f"a{k}" for k in range(p)], "group_names": [f"g{g}" for g in range(q)]}
+        clusters = {name: np.arange(size) // self.cluster_size for name, size in (("train", n_train), ("test", n))}
 
-        def table(size: int) -> tuple[npt.NDArray[np.intp], Floats]:
-            return rng.choice(q, size, p=self.groups), rng.random((size, p))
+        def table(name: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+            """Which of the drawn are the instances of a table: themselves, or what their cluster is."""
+            of = clusters[name]
+            drawn = size = len(of)
+            these = np.arange(size)
+            if self.cluster_size > 1:
+                these = np.where(rng.random(size) < self.alike**0.5, size + of, these)
+                drawn += int(of.max()) + 1
+            return these, rng.choice(q, drawn, p=self.groups), rng.random((drawn, p))
 
-        group, u = table(n_train)
-        train = askew.Annotations(u < self.actual.T[group], np.eye(q, dtype=bool)[group], **names)
-        group, u = table(n)
-        test = askew.Annotations(u < self.actual.T[group], np.eye(q, dtype=bool)[group], like=train)
+        these, group, u = table("train")
+        train = askew.Annotations((u < self.actual.T[group])[these], np.eye(q, dtype=bool)[group[these]], **names)
+        these, group, u = table("test")
+        test = askew.Annotations((u < self.actual.T[group])[these], np.eye(q, dtype=bool)[group[these]], like=train)
         models = []
-        for predicted in self.models(n_models, rng):
-            anew = rng.random((n, p)) < self.guesses
-            bits = np.where(anew, rng.random((n, p)), u) < predicted.T[group]
-            guessed = np.where(rng.random(n) < self.group_guesses, rng.choice(q, n, p=self.groups), group)
-            models.append(askew.Annotations(bits, np.eye(q, dtype=bool)[guessed], like=train))
-        return Sample(train, test, models)
+        trained = [(self, predicted) for predicted in self.models(n_models, rng)]
+        for of, predicted in trained if rival is None else [*trained, (rival, rival.predicted)]:
+            anew = rng.random(u.shape) < of.guesses
+            bits = np.where(anew, rng.random(u.shape), u) < predicted.T[group]
+            other = rng.random(len(group)) < of.group_guesses
+            guessed = np.where(other, rng.choice(q, len(group), p=self.groups), group)
+            models.append(askew.Annotations(bits[these], np.eye(q, dtype=bool)[guessed[these]], like=train))
+        return Sample(train, test, models, clusters)
 
 
 def subsets(p: int, max_size: int) -> Sets:

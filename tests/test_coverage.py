@@ -31,7 +31,7 @@ def test_the_truth_is_what_a_huge_sample_shows(groups: tuple[float, ...], given_
         [0.2, 0.3, 0.4], bias=[0.5, 0.3, 0.4], amplification=0.3, amplified=0.5, groups=groups, guesses=0.5
     )
     n, sets = 200_000, subsets(3, 2)
-    train, test, (pred,) = population.draw(n, n, 1, np.random.default_rng(1))
+    train, test, (pred,), _ = population.draw(n, n, 1, np.random.default_rng(1))
     known = truth(population, sets, train if given_train else None)
     names = [[f"a{k}" for k in m] for m in sets]
     found = askew.audit(train, test, pred, sets=names, n_resamples=100, rng=1, resample="test")
@@ -98,6 +98,57 @@ def test_models_that_are_trained_anew() -> None:
         replace(tiny(methods=("percentile",), n_models=3), population=of(4, amplification=0.3, training=0.2)), 0, 4
     )
     assert [row["method"] for row in rows["intervals"]] == ["percentile", "mean ± z·sd/√k"]
+
+
+def test_instances_of_a_cluster_are_alike() -> None:
+    from benchmarks.populations import Population
+
+    population = Population.of([0.3, 0.2], bias=0.5, amplification=0.3, cluster_size=4, alike=0.5)
+    n = 40_000
+    sample = population.draw(n, 8, 1, np.random.default_rng(0))
+    assert sample.clusters["train"].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    for table, rates in ((sample.test, population.actual), (sample.models[0], population.predicted)):
+        attributes, groups = (bits.astype(float) for bits in table.to_numpy())
+        np.testing.assert_allclose(attributes.mean(axis=0), rates @ population.groups, atol=0.015)
+        for column in (attributes[:, 0], groups[:, 0]):
+            of_clusters = column.reshape(-1, 4)
+            within = np.corrcoef(of_clusters[:, 0], of_clusters[:, 3])[0, 1]
+            assert within == pytest.approx(0.5, abs=0.05)
+            assert np.corrcoef(of_clusters[1:, 0], of_clusters[:-1, 3])[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_clusters_that_are_drawn_and_ignored() -> None:
+    from benchmarks.coverage import of, run
+    from benchmarks.coverage_tables import tables
+
+    population = of(4, bias=0.5, amplification=0.3, cluster_size=5, alike=0.5)
+    clustered = replace(tiny(methods=("percentile",)), population=population, given_clusters=True)
+    drawn, ignored = (run(replace(clustered, given_clusters=given), 0, 20) for given in (True, False))
+    for wide, narrow in zip(drawn["intervals"], ignored["intervals"], strict=True):
+        assert 1.3 < wide["length"] / narrow["length"] < 2.2  # root of the design effect: √3
+    shown = tables({"scenarios": [drawn, ignored]})
+    assert shown["clusters"].count("| tiny | 20 |") == 2
+    assert "tiny" not in shown["signed"] + shown["tests"]
+
+
+def test_two_models_are_compared() -> None:
+    from benchmarks.coverage import of, run
+    from benchmarks.coverage_tables import ANY_ADJUSTED, tables
+    from benchmarks.populations import truth
+
+    scenario = replace(tiny(methods=("percentile", "basic")), rival=of(4, amplification=0.1))
+    weaker = run(scenario, 0, 8)
+    equal = run(replace(scenario, rival=scenario.population), 0, 8)
+    tests = {row["metric"]: row for row in weaker["tests"]}
+    assert tests["BiasAmp_A->T"]["rejected"] == 1
+    assert not tests["BiasAmp_A->T"]["none_amplified"]
+    assert all(row["none_amplified"] for row in equal["tests"])
+    assert {row["metric"] for row in equal["tests"]} >= {"BA_MALS", "Multi_M->G", ANY_ADJUSTED}
+    known = [
+        truth(population, scenario.sets).values["BiasAmp_A->T"] for population in (scenario.rival, scenario.population)
+    ]
+    assert known[0] < known[1]
+    assert "| tiny | 8 |" in tables({"scenarios": [weaker]})["comparisons"]
 
 
 def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -284,6 +284,7 @@ def test_products_beyond_64_bits() -> None:
     co = np.array([[[half // 2 - 1], [half // 2], [half // 2 + 1]]])
     counts = View(co, np.full((1, 3), half), np.array([[half]]), np.array([2 * half]))
     assert metrics.correlation_sign(counts).ravel().tolist() == [-1, 0, 1]
+    np.testing.assert_allclose(metrics.correlation(counts).ravel() * 2.0**41, [-1, 0, 1])
 
 
 def test_a_bias_of_exactly_one_in_q_is_not_above_it() -> None:
