@@ -272,3 +272,17 @@ def test_level_of_the_tests() -> None:
     assert max(found.values()) <= most, found
     assert max(family.values()) <= most, family
     assert min(found.values()) > 0  # nor is it a test that finds nothing
+
+
+@pytest.mark.filterwarnings("ignore::askew.AskewWarning")
+def test_level_where_chance_picks_the_cells() -> None:
+    """Groups and attributes have nothing to do with each other: tests from X* − X would err in 22 and in 0 %."""
+    found, n_tables, n = np.zeros(2), 300, 300
+    for seed in range(n_tables):
+        rng = np.random.default_rng(seed)
+        train, test, pred = (askew.Annotations(rng.random((n, 10)) < 0.3, rng.integers(0, 2, n)) for _ in range(3))
+        for k, call in enumerate((askew.mals, askew.directional)):
+            found[k] += call(train, test, pred, n_resamples=99, rng=seed).p_value <= 0.05
+    error = 3 * math.sqrt(0.05 * 0.95 / n_tables)
+    assert found.max() / n_tables <= 0.06 + error
+    assert found.min() / n_tables >= 0.05 - error
