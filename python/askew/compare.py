@@ -69,7 +69,8 @@ def compare(
     (1 + #{|D* − D| ≥ |D|})/(1 + B), or one-sided as `alternative` says; adjusted ones are over all pairs and metrics,
     two-sided, step-down by the largest |D* − D|/s, with s the standard error of D (Davison & Hinkley 1997, section 4.4;
     Westfall & Young 1993, algorithm 2.8). The metrics of |Δ| have more from sampling noise where a model's predictions
-    have less to do with the truth: see `noise_floor` of the two.
+    have less to do with the truth: see `noise_floor` of the two. Of them take ``method="basic"``: "percentile" holds
+    their differences in as little as two of three samples (docs/statistics.md).
 
     "BCa", "delta" and "studentized" take D without one instance, or cluster, after the other, and its influence on D:
     that on one model's value less that on the other's, so that what is common to them cancels here as well.
