@@ -49,16 +49,16 @@ def replay(pieces: list, n: int, n_sets: int, rows_per_flush: int) -> np.ndarray
     return members
 
 
-@pytest.mark.parametrize("n", [1, 257, 40_000])
+@pytest.mark.parametrize(("n", "n_threads"), [(1, 1), (257, 1), (60_000, 1), (60_000, 2)])
 @pytest.mark.parametrize("frequent_from", [0, 3, 16, 10**9])
 @pytest.mark.parametrize("rows_per_flush", [21, 31])
-def test_every_member_once_and_no_sum_too_long(n: int, frequent_from: int, rows_per_flush: int) -> None:
+def test_every_member_once_and_no_sum_too_long(n: int, n_threads: int, frequent_from: int, rows_per_flush: int) -> None:
     densities = np.array([0, 3e-4, 0.02, 0.07, 0.4, 1])
     values = (np.random.default_rng(n).random((n, len(densities))) < densities).astype(np.uint8)
     values[n // 2 :, 4] = 0
     columns, _ = choose("native").pack(values, 1)
     items, offsets = np.array([*range(6), 2, 5, 3, 4], np.int32), np.array([*range(7), 8, 10], np.int64)
-    pieces = core.incidence(columns, n, items, offsets, rows_per_flush, frequent_from, 2)
+    pieces = core.incidence(columns, n, items, offsets, rows_per_flush, frequent_from, n_threads)
     expected = np.column_stack([values, values[:, 2], values[:, 3] & values[:, 4]])
     assert np.array_equal(replay(pieces, n, 8, rows_per_flush), expected)
     listed = sum(len(piece[1]) for piece in pieces)

@@ -7,7 +7,8 @@
 namespace askew {
 namespace {
 
-constexpr std::int64_t kMaxRowsPerPiece = kMaxOnesWords * kWordBits;  // whose part of a column is a page of memory
+constexpr std::int64_t kMaxRowsPerPiece = 1 << 14;  // among which entries are scattered within the L2 cache
+static_assert(kMaxRowsPerPiece <= kMaxOnesWords * kWordBits);
 constexpr std::int64_t kMaxEntriesPerPiece = 1 << 20;
 constexpr std::int64_t kMaxRowsPerChunk = 1 << 23;
 constexpr std::int64_t kMaxCounters = 1 << 23;  // of itemsets in pieces

@@ -44,7 +44,7 @@ class ThreadSums {
       std::uint8_t* sum8 = view_.sum8 + s * kBlockReplicates;
       std::uint16_t* sum16 = view_.sum16 + s * kBlockReplicates;
       add_to_counts(static_cast<std::int64_t>(s),
-                    [=](std::size_t r) { return sum8[kPlaces.lane[r]] + sum16[kPlaces.lane16[r]]; });
+                    [=](int lane, int lane16) { return sum8[lane] + std::uint32_t{sum16[lane16]}; });
       std::fill_n(sum8, kBlockReplicates, std::uint8_t{0});
       std::fill_n(sum16, kBlockReplicates, std::uint16_t{0});
       flushes_[s] = 0;
@@ -56,30 +56,24 @@ class ThreadSums {
     const ThreadSums& sums = *static_cast<ThreadSums*>(context);
     std::uint16_t* sum16 = sums.view_.sum16 + itemset * kBlockReplicates;
     const std::lock_guard<std::mutex> lock(*sums.mutex_);
-    sums.add_to_counts(itemset, [=](std::size_t r) { return sum16[kPlaces.lane16[r]]; });
+    sums.add_to_counts(itemset, [=](int, int lane16) { return std::uint32_t{sum16[lane16]}; });
     std::fill_n(sum16, kBlockReplicates, std::uint16_t{0});
   }
 
-  // Where the sums of each replicate of a block stand.
-  struct Places {
-    std::uint8_t lane[kBlockReplicates], lane16[kBlockReplicates];
-  };
-  static constexpr Places kPlaces = [] {
-    Places places{};
-    for (int r = 0; r < kBlockReplicates; ++r) {
-      places.lane[r] = static_cast<std::uint8_t>(lane_of(r));
-      places.lane16[r] = static_cast<std::uint8_t>(lane16_of(r));
-    }
-    return places;
-  }();
-
-  // Adds sum(r) to the counts of an itemset, for each replicate r of the block that is asked for.
+  // Adds sum(lane, lane16) to the counts of an itemset, for each replicate of the block that is asked for. What a
+  // counter of the generator gives stands as in the first one, further on: so the compiler knows where.
   template <class Sum>
   void add_to_counts(std::int64_t itemset, const Sum& sum) const {
-    std::int64_t* counts = out_.counts + itemset * out_.stride;
-    const std::int64_t last = std::min(out_.end, first_ + kBlockReplicates);
-    for (std::int64_t r = std::max(out_.begin, first_); r < last; ++r)
-      counts[r - out_.begin] += sum(static_cast<std::size_t>(r - first_));
+    constexpr int kPerCounter = 8, kLanes = lane_of(kPerCounter), kLanes16 = lane16_of(kPerCounter);
+    std::uint32_t sums[kBlockReplicates];
+    for (int c = 0; c < kBlockReplicates / kPerCounter; ++c)
+      for (int i = 0; i < kPerCounter; ++i)
+        sums[kPerCounter * c + i] = sum(lane_of(i) + kLanes * c, lane16_of(i) + kLanes16 * c);
+    const std::int64_t begin = std::max(out_.begin, first_), end = std::min(out_.end, first_ + kBlockReplicates);
+    std::int64_t* counts = out_.counts + itemset * out_.stride + (begin - out_.begin);
+    constexpr std::int64_t kLine = 64 / sizeof(std::int64_t);
+    for (std::int64_t i = 0; i < end - begin; i += kLine) __builtin_prefetch(counts + out_.stride + i, 1);
+    for (std::int64_t i = 0; i < end - begin; ++i) counts[i] += sums[begin - first_ + i];
   }
 
   // Where cache lines begin.
