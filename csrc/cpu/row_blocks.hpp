@@ -22,8 +22,6 @@ class RowBlock {
 
   // Takes rows 512 * block … 512 * block + 511.
   void load(const Columns& columns, std::int64_t block) {
-    columns_ = &columns;
-    next_ = (block + 1) * kLine;
     for (std::size_t group = 0; group < width(); ++group) load_group(columns, block, group);
   }
 
@@ -33,33 +31,31 @@ class RowBlock {
     std::conditional_t<kWidth == 0, std::vector<Word>, std::array<Word, kWidth>> row;
     if constexpr (kWidth == 0) row.resize(width());
     const Word* word = words_.data();
-    for (std::int64_t r = 0; r < 64; ++r) {
-      // Lines of the next block, few at a time: a processor waits for no more than a dozen or two at once.
-      for (auto c = static_cast<std::size_t>(r); c < columns_->size(); c += 64)
-        __builtin_prefetch((*columns_)[c] + next_);
+    for (std::int64_t r = 0; r < 64; ++r)
       for (std::int64_t number = r; number < kBlockBits; number += 64, ++word) {
         Word hash = 0;
         for (std::size_t group = 0; group < width(); ++group)
           hash = step(hash ^ (row[group] = word[group * kBlockBits]));
         visit(row.data(), step(hash), number);
       }
-    }
   }
 
  private:
-  static constexpr std::int64_t kLine = kBlockBits / kWordBits;
-
   std::size_t width() const { return kWidth == 0 ? run_time_width_ : kWidth; }
 
   // 64 columns; those that do not exist are 0.
   void load_group(const Columns& columns, std::int64_t block, std::size_t group) {
+    constexpr std::size_t kLine = kBlockBits / kWordBits;
     const std::size_t first = group * kWordBits;
     for (std::size_t c = 0; c < kWordBits; ++c) {
       Word* line = gathered_ + c * kLine;
-      if (first + c < columns.size())
-        std::memcpy(line, columns[first + c] + block * kLine, kLine * sizeof(Word));
-      else
+      if (first + c < columns.size()) {
+        const Word* column = columns[first + c] + block * static_cast<std::int64_t>(kLine);
+        std::memcpy(line, column, kLine * sizeof(Word));
+        __builtin_prefetch(column + kLine);
+      } else {
         std::fill_n(line, kLine, Word{0});
+      }
     }
     simd().transpose(gathered_, words_.data() + group * kBlockBits);
   }
@@ -73,8 +69,6 @@ class RowBlock {
   }
 
   const std::size_t run_time_width_;
-  const Columns* columns_ = nullptr;
-  std::int64_t next_ = 0;  // word of the columns, at which the next block begins
   std::vector<Word> words_;
   alignas(64) Word gathered_[kBlockBits];
 };
