@@ -4,7 +4,7 @@
 //
 // clang-format off
 //   f="-std=c++20 -O3 -Icsrc -pthread -DASKEW_X86_KERNELS"
-//   a="-mavx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi2 -mavx512vpopcntdq -mbmi -mprefer-vector-width=512"
+//   a="-mavx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi2 -mavx512vpopcntdq -mgfni -mbmi -mprefer-vector-width=512"
 //   g++ $f -c csrc/cpu/simd_portable.cpp -o portable.o
 //   g++ $f -mavx2 -mbmi -c csrc/cpu/simd_avx2.cpp -o avx2.o
 //   g++ $f $a -c csrc/cpu/simd_avx512.cpp -o avx512.o

@@ -14,7 +14,7 @@ std::vector<const SimdKernels*> runnable() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&
-      __builtin_cpu_supports("avx512vpopcntdq"))
+      __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("gfni"))
     levels.push_back(avx512_kernels());
   if (__builtin_cpu_supports("avx2")) levels.push_back(avx2_kernels());
 #endif

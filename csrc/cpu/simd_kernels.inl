@@ -35,8 +35,8 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 
 // clang-format off: resampling needs the weights, counting the transposition's vectors
 #include "cpu/simd/bits.inl"
-#include "cpu/simd/pack.inl"
 #include "cpu/simd/transpose.inl"
+#include "cpu/simd/pack.inl"
 #include "cpu/simd/count.inl"
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"

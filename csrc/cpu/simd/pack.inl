@@ -1,8 +1,7 @@
 // From bytes to columns of bits: 512 rows at a time, or down one column.
 //
-// Rows go through two steps, both of which are plain shifts on words and so run at every level. First eight rows are
-// added up, shifted by 0 … 7, which makes one byte of each column. Then 8 × 8 of these bytes are transposed in
-// registers, a lane for each 64 rows, which makes one cache line of each column.
+// Rows go through two steps. First eight rows are added up, shifted by 0 … 7, which makes one byte of each column. Then
+// 8 × 8 of these bytes are transposed in registers, a lane for each 64 rows, which makes one cache line of each column.
 
 // The OR of the bytes of some words.
 inline std::uint8_t any_byte(const Word* words, int n_words) {
@@ -57,47 +56,77 @@ std::uint8_t fold(const std::uint8_t* rows, std::int64_t stride, std::int64_t le
   return static_cast<std::uint8_t>(seen);
 }
 
-// Words 0 … 7 of a column, or some of them, one in each lane.
-typedef Word Line __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+#if defined(__AVX512VPOPCNTDQ__)
+constexpr int kGathered = 16;  // columns of which 8 bytes each are gathered at a time
 
-constexpr int kLineLanes = kVectorBytes / 8;
-
-// Exchanges the bits of `a` above `width` with those of `b` below it, group by group.
-inline void exchange_parts(Line& a, Line& b, int width, Word low) {
-  const Line swap = ((a >> width) ^ b) & low;
-  a ^= swap << width;
-  b ^= swap;
+// Lane w of out[0] and out[1] is the eight bytes at from + w * stride, and those behind them. From memory, insertions
+// take either port, whereas two words are exchanged on one only.
+inline void gather(const std::uint8_t* from, std::int64_t stride, Words* out) {
+  const auto load = [&](int w) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + w * stride)); };
+  __m512i even = _mm512_castsi128_si512(load(0)), odd = _mm512_castsi128_si512(load(1));
+  even = _mm512_inserti64x2(even, load(2), 1);
+  odd = _mm512_inserti64x2(odd, load(3), 1);
+  even = _mm512_inserti64x2(even, load(4), 2);
+  odd = _mm512_inserti64x2(odd, load(5), 2);
+  even = _mm512_inserti64x2(even, load(6), 3);
+  odd = _mm512_inserti64x2(odd, load(7), 3);
+  out[0] = reinterpret_cast<Words>(_mm512_unpacklo_epi64(even, odd));
+  out[1] = reinterpret_cast<Words>(_mm512_unpackhi_epi64(even, odd));
 }
 
-// The same within a word: the bits of `low` change places with those `width` above them.
-inline void exchange_within(Line& a, int width, Word low) {
-  const Line swap = ((a >> width) ^ a) & low;
+// Transposes the 8 × 8 bits of each word, the bytes of which come in reverse: as the matrix that the units are
+// multiplied with.
+inline void transpose_words(Words& x) {
+  const __m512i units = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201ull));
+  x = reinterpret_cast<Words>(_mm512_gf2p8affine_epi64_epi8(units, reinterpret_cast<__m512i>(x), 0));
+}
+constexpr bool kReversed = true;
+#else
+constexpr int kGathered = 8;
+
+inline void gather(const std::uint8_t* from, std::int64_t stride, Words* out) {
+  Word words[kWordLanes];
+  for (int w = 0; w < kWordLanes; ++w) std::memcpy(&words[w], from + w * stride, 8);
+  std::memcpy(out, words, kVectorBytes);
+}
+
+// The bits of `low` change places with those `width` above them.
+inline void exchange_within(Words& a, int width, Word low) {
+  const Words swap = ((a >> width) ^ a) & low;
   a ^= swap ^ (swap << width);
 }
 
+// Transposes the 8 × 8 bits of each word.
+inline void transpose_words(Words& x) {
+  exchange_within(x, 28, 0x00000000F0F0F0F0ull);
+  exchange_within(x, 14, 0x0000CCCC0000CCCCull);
+  exchange_within(x, 7, 0x00AA00AA00AA00AAull);
+}
+constexpr bool kReversed = false;
+#endif
+
 // bytes[(8 * w + g) * p + c] are rows 64 w + 8 g, 64 w + 8 g + 1, … of column c; or, interleaved, rows 64 w + g, 64 w +
-// 8 + g, …. Up to seven bytes behind the last are read, and do not matter.
+// 8 + g, …. Up to kGathered - 1 bytes behind the last are read, and do not matter.
 template <bool kInterleaved>
 void lines_of(const std::uint8_t* bytes, std::int64_t p, Word* out, std::int64_t out_stride) {
-  for (std::int64_t c = 0; c < p; c += 8)
-    for (int lane = 0; lane < 8; lane += kLineLanes) {
-      Line x[8];
+  constexpr int kParts = kGathered / 8;
+  for (std::int64_t first = 0; first < p; first += kGathered)
+    for (int lane = 0; lane < 8; lane += kWordLanes) {
+      Words x[kParts][8], both[kParts];
       for (int g = 0; g < 8; ++g) {
-        Word words[kLineLanes];
-        for (int w = 0; w < kLineLanes; ++w) std::memcpy(&words[w], bytes + (8 * (lane + w) + g) * p + c, 8);
-        std::memcpy(&x[g], words, kVectorBytes);
+        gather(bytes + (8 * lane + g) * p + first, 8 * p, both);
+        for (int i = 0; i < kParts; ++i) x[i][kInterleaved && kReversed ? 7 - g : g] = both[i];
       }
-      for (int g = 0; g < 4; ++g) exchange_parts(x[g], x[g + 4], 32, 0x00000000FFFFFFFFull);
-      for (int g = 0; g < 8; g += (g % 4 == 1) ? 3 : 1) exchange_parts(x[g], x[g + 2], 16, 0x0000FFFF0000FFFFull);
-      for (int g = 0; g < 8; g += 2) exchange_parts(x[g], x[g + 1], 8, 0x00FF00FF00FF00FFull);
-      const int n_columns = p - c < 8 ? static_cast<int>(p - c) : 8;
-      for (int k = 0; k < n_columns; ++k) {
-        if (kInterleaved) {  // byte g, bit i is row 8 i + g: transposed within the word
-          exchange_within(x[k], 28, 0x00000000F0F0F0F0ull);
-          exchange_within(x[k], 14, 0x0000CCCC0000CCCCull);
-          exchange_within(x[k], 7, 0x00AA00AA00AA00AAull);
+      for (int i = 0; i < kParts; ++i) {
+        const std::int64_t c = first + 8 * i;
+        for (int g = 0; g < 4; ++g) exchange<32>(x[i][g], x[i][g + 4]);
+        for (int g = 0; g < 8; g += (g % 4 == 1) ? 3 : 1) exchange<16>(x[i][g], x[i][g + 2]);
+        for (int g = 0; g < 8; g += 2) exchange<8>(x[i][g], x[i][g + 1]);
+        const int n_columns = p - c < 8 ? static_cast<int>(p - c) : 8;
+        for (int k = 0; k < n_columns; ++k) {
+          if (kInterleaved) transpose_words(x[i][k]);  // byte g, bit i is row 8 i + g
+          std::memcpy(out + (c + k) * out_stride + lane, &x[i][k], kVectorBytes);
         }
-        std::memcpy(out + (c + k) * out_stride + lane, &x[k], kVectorBytes);
       }
     }
 }
@@ -105,7 +134,7 @@ void lines_of(const std::uint8_t* bytes, std::int64_t p, Word* out, std::int64_t
 std::uint8_t pack_rows(const std::uint8_t* values, std::int64_t row_stride, std::int64_t p, Word* out,
                        std::int64_t out_stride) {
   constexpr std::int64_t kAhead = 8192;  // bytes to prefetch: far enough for memory, near enough for the L1 cache
-  std::uint8_t bytes[64 * kPackColumns + 8];
+  std::uint8_t bytes[64 * kPackColumns + kGathered];
   unsigned seen = 0;
   if (row_stride ==
       p) {  // no gaps: eight rows are one long row, in which vectors are full however few columns there are
@@ -143,17 +172,17 @@ inline Word word_of(const std::uint8_t* bytes) {
 }
 
 std::uint8_t pack_column(const std::uint8_t* values, std::int64_t n_words, Word* out) {
-  Line seen = {};
+  Words seen = {};
   for (std::int64_t word = 0; word < n_words; ++word) {
     const std::uint8_t* bytes = values + 64 * word;
     out[word] = word_of(bytes);
     for (int part = 0; part < 64; part += kVectorBytes) {
-      Line x;
+      Words x;
       std::memcpy(&x, bytes + part, kVectorBytes);
       seen |= x;
     }
   }
-  Word words[kLineLanes];
+  Word words[kWordLanes];
   std::memcpy(words, &seen, kVectorBytes);
-  return any_byte(words, kLineLanes);
+  return any_byte(words, kWordLanes);
 }
