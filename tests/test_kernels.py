@@ -189,6 +189,16 @@ def test_patterns_of_any_width(engine: Engine, n_threads: int, n: int, p: int) -
     check_patterns(engine, random_table(n, p, 2 / max(2, p)), n_threads)
 
 
+@pytest.mark.parametrize("p", [1, 2, 5, 8, 9])
+@pytest.mark.parametrize("n", [16_385, 40_000])
+def test_patterns_of_few_columns(engine: Engine, n_threads: int, n: int, p: int) -> None:
+    """Rare patterns, some in the last rows alone; and columns of which each row has one, as of groups."""
+    values = random_table(n, p, 0.01)
+    values[-20:] = random_table(20, p, 0.7)
+    values[:, : p // 2] = np.random.default_rng(2).integers(0, max(1, p // 2), n)[:, None] == np.arange(p // 2)
+    check_patterns(engine, values, n_threads)
+
+
 def test_patterns_that_differ_in_one_column(engine: Engine, n_threads: int) -> None:
     values = np.eye(600, dtype=np.uint8)[np.random.default_rng(3).integers(0, 600, 2000)]
     check_patterns(engine, values, n_threads)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "cpu/few_columns.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/memory.hpp"
 #include "cpu/pattern_table.hpp"
@@ -153,6 +154,7 @@ Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads
 
 Patterns patterns(const Columns& columns, std::int64_t n, int n_threads, const Monitor& monitor) {
   if (n == 0) return {0, make_buffer<std::int64_t>(0), make_buffer<std::int64_t>(0)};
+  if (columns.size() <= kFewColumns) return patterns_of_few_columns(columns, n, n_threads, monitor);
   if (columns.size() <= 64) return patterns_of_width<1>(columns, n, n_threads, monitor);
   if (columns.size() <= 128) return patterns_of_width<2>(columns, n, n_threads, monitor);
   return patterns_of_width<0>(columns, n, n_threads, monitor);
