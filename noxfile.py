@@ -70,6 +70,7 @@ def install_native(session: nox.Session, extras: str = "[test]", **defines: str)
     settings = {"build-dir": f"build/{session.name}", **{f"cmake.define.{k}": v for k, v in defines.items()}}
     if "ASKEW_SANITIZE" in defines:
         settings |= {"cmake.build-type": "RelWithDebInfo", "install.strip": "false"}
+        settings["cmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO"] = "-O1 -g1"  # a third of the time that -O2 -g takes
     session.install(
         "--no-build-isolation",
         *(f"-C{key}={value}" for key, value in settings.items()),
