@@ -25,7 +25,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"askew {version}"
 html_static_path = ["_static"]
-html_css_files = ["math.css"]
+html_css_files = ["math.css", "tables.css"]
 html_math_renderer = "mathml"  # as below: nothing to load, unlike MathJax
 default_role = "py:obj"  # `mals` in a docstring is a link
 
