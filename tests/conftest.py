@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -32,6 +33,12 @@ def runs(backend: str) -> bool:
 
 ENGINES = ["numpy"] + ([f"native-{level}" for level in _core.simd_levels()] if _core else [])
 ENGINES += filter(runs, ("numba", *GPU_BACKENDS))  # test_engine.py and test_gpu.py say why where they do not
+
+
+@pytest.fixture
+def root_is_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is in no package: benchmarks."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
 
 
 @pytest.fixture(params=ENGINES)

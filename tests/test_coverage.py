@@ -17,9 +17,7 @@ if not (ROOT / "benchmarks").exists():
     pytest.skip("needs a checkout", allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def root_is_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT)
+pytestmark = pytest.mark.usefixtures("root_is_on_the_path")
 
 
 @pytest.mark.parametrize("groups", [(0.5, 0.5), (0.6, 0.3, 0.1)])

@@ -14,9 +14,7 @@ if not (ROOT / "benchmarks").exists():
     pytest.skip("needs a checkout", allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def root_is_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT)
+pytestmark = pytest.mark.usefixtures("root_is_on_the_path")
 
 
 def test_the_truth_is_what_a_huge_sample_shows() -> None:

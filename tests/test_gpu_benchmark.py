@@ -20,9 +20,7 @@ if not (Path(__file__).parents[1] / "benchmarks").exists() or not runs("native")
     pytest.skip("needs a checkout, and the compiled extension", allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def root_is_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+pytestmark = pytest.mark.usefixtures("root_is_on_the_path")
 
 
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -220,9 +220,9 @@ class Estimate:
     def rise(self) -> Any:
         """How far replicates lie above the value on average, in standard errors; NaN without replicates.
 
-        Sampling noise raises metrics of |Δ|, and replicates have it twice. Where `rise` is beyond 1 (or ½, of a signed
-        metric), most intervals miss what they estimate (docs/statistics.md; Efron & Tibshirani 1993, section 10.3, have
-        ¼ for a bias that can be ignored).
+        Sampling noise raises metrics of |Δ|, and replicates have it twice: beyond 1, most percentile intervals miss
+        what they estimate. Of signed metrics one in ten does, or more, where `rise` is beyond ½ on either side
+        (docs/statistics.md; Efron & Tibshirani 1993, section 10.3, have ¼ for a bias that can be ignored).
         """
         replicates = np.moveaxis(self.bootstrap_distribution, -1, 0)
         n_defined = np.count_nonzero(replicates == replicates, axis=0)
@@ -249,8 +249,8 @@ class Estimate:
     def cells(self) -> Table:
         """One row per set and group, most evidence first: both terms of Δ, Δ with its interval, and p-values.
 
-        Rows are in the order of ``p_adjusted``, then of |Δ| in standard errors; without replicates, of |Δ|. Undefined
-        ones are last. ``cell_values`` has the same as arrays of shape (|M|, |G|), in the order of the sets.
+        Rows are in the order of ``p_adjusted``, then of |Δ| in standard errors, then of |Δ|, as far as these are known.
+        Undefined ones are last. ``cell_values`` has the same as arrays of shape (|M|, |G|), in the order of the sets.
 
         Columns: ``set``, ``group``, ``baseline``, ``predicted``, ``delta``, ``low``, ``high``; and of replicates
         ``standard_error`` (of the difference of the two terms; with
