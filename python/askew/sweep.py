@@ -105,7 +105,7 @@ def sweep(
     >>> scores = 0.6 * pred.to_numpy()[0] + 0.4 * noise
     >>> table = askew.sweep(train, test, scores, thresholds=[0.1, 0.5, 0.9], n_resamples=200, rng=0)
     >>> pred = askew.Annotations.from_scores(scores, groups=test, like=test, thresholds=0.5)
-    >>> bool(table["value"][1] == float(askew.directional(train, test, pred)))
+    >>> bool(abs(table["value"][1] - float(askew.directional(train, test, pred))) < 1e-12)
     True
     """
     chosen = options_of("sweep", options)
