@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kMaxRowBytes = 1 << 20;  // of the second copy, by rows, of a part: it stays in the L2 cache
-constexpr std::int64_t kSampledBlocks = 64;
+constexpr std::int64_t kSampledBlocks = 16;  // each of them is a wait for memory
 constexpr std::int64_t kMinSets = 512;  // fewer than these are not worth the thought
 
 using Items = std::span<const std::int32_t>;
@@ -64,6 +64,21 @@ void append(ItemsetList& list, Items items, std::int64_t number) {
   list.numbers.push_back(number);
 }
 
+// Itemsets begin … end - 1, but for those that are empty.
+ItemsetList list_of(const Itemsets& itemsets, std::int64_t begin, std::int64_t end) {
+  ItemsetList list;
+  const std::int64_t first = itemsets.offsets[begin];
+  list.items.assign(itemsets.items + first, itemsets.items + itemsets.offsets[end]);
+  list.offsets.reserve(static_cast<std::size_t>(end - begin) + 1);
+  list.numbers.reserve(static_cast<std::size_t>(end - begin));
+  for (std::int64_t s = begin; s < end; ++s) {
+    if (itemsets.offsets[s] == itemsets.offsets[s + 1]) continue;
+    list.offsets.push_back(itemsets.offsets[s + 1] - first);
+    list.numbers.push_back(s);
+  }
+  return list;
+}
+
 }  // namespace
 
 SplitItemsets split(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets, std::int64_t begin,
@@ -89,12 +104,15 @@ SplitItemsets split(const Columns& columns, std::int64_t n_words, const Itemsets
       pivot_of[c] = static_cast<std::int32_t>(result.pivots.size());
       result.pivots.push_back({static_cast<std::int32_t>(c), {}});
     }
+  if (result.pivots.empty()) {
+    result.whole = list_of(itemsets, begin, end);
+    return result;
+  }
   std::vector<std::int32_t> rest, number_of(columns.size(), -1);
   for (std::int64_t s = begin; s < end; ++s) {
     const Items items = items_of(itemsets, s);
     if (items.empty()) continue;
-    const std::int32_t pivot =
-        items.size() > 1 && !result.pivots.empty() ? pivot_of[static_cast<std::size_t>(rarest(items))] : -1;
+    const std::int32_t pivot = items.size() > 1 ? pivot_of[static_cast<std::size_t>(rarest(items))] : -1;
     if (pivot < 0) {
       append(result.whole, items, s);
       continue;

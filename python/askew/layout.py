@@ -57,15 +57,13 @@ class Layout:
             self._joint.append([None if whole and size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]
             n_columns += self._p + q
-            in_some = np.bitwise_or.reduce(side.packed_groups, axis=0)
-            overlap = int(sizes.sum()) > int(np.bitwise_count(in_some).sum())
-            if overlapping is not None:
-                overlap = overlapping[number]
-            in_none = everybody(side.n) & ~in_some
+            in_some = side.packed_groups[0] if q == 1 else np.bitwise_or.reduce(side.packed_groups, axis=0)
+            n_in_some = int(sizes[0]) if q == 1 else int(_ones(in_some[None])[0])
+            overlap = int(sizes.sum()) > n_in_some if overlapping is None else overlapping[number]
             self._partition.append(not overlap)
-            if not overlap and (not whole or in_none.any()):
+            if not overlap and (not whole or n_in_some < side.n):
                 self._rest.append(n_columns)
-                blocks.append(in_none[None])
+                blocks.append((everybody(side.n) & ~in_some)[None])
                 n_columns += 1
             else:
                 self._rest.append(None)
@@ -74,6 +72,7 @@ class Layout:
             self._annotated = n_columns
             blocks.append(annotations.packed_annotated)
         self.columns = blocks
+        self._known: tuple[AttributeSets, tuple[Itemsets, dict[str, slice]]] | None = None  # of the last sets
 
     @property
     def partition(self) -> bool:
@@ -82,6 +81,8 @@ class Layout:
 
     def itemsets(self, sets: AttributeSets) -> tuple[Itemsets, dict[str, slice]]:
         """All itemsets, and where each array's lie among them."""
+        if self._known is not None and self._known[0] is sets:
+            return self._known[1]
         parts: dict[str, slice] = {}
         lots: list[Itemsets] = []
 
@@ -104,7 +105,8 @@ class Layout:
         if len(self._sides) == 2:
             add("predicted_attributes", _cross(sets.itemsets, self._attributes[1], self._joint[0]))
             add("predicted_groups_with_true_sets", _cross(sets.itemsets, self._attributes[0], self._joint[1]))
-        return _join(lots), parts
+        self._known = sets, (_join(lots), parts)
+        return self._known[1]
 
     def arrays(self, buffer: Int64, parts: dict[str, slice], n_sets: int) -> dict[str, Int64]:
         """The named arrays: views of the kernels' counts (S, R) with the replicate axis first."""
@@ -149,16 +151,21 @@ def _single(columns: list[int]) -> Itemsets:
 
 def _cross(sets: Itemsets, first_column: int, others: list[int | None]) -> Itemsets:
     """Every set with every one of the other columns (None: by itself); the sets' columns begin at `first_column`."""
+    if others == [None]:
+        return Itemsets(sets.items + np.int32(first_column), sets.offsets)
+    lengths = np.diff(sets.offsets)
     extra = np.array([other is not None for other in others], np.int64)
-    sizes = (np.diff(sets.offsets)[:, None] + extra).ravel()
-    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    offsets = np.zeros(len(sets) * len(others) + 1, np.int64)
+    np.cumsum((lengths[:, None] + extra).ravel(), out=offsets[1:])
+    begins, ends = (edge.reshape(len(sets), len(others)) for edge in (offsets[:-1], offsets[1:]))
     items = np.empty(offsets[-1], np.int32)
-    begins = offsets[:-1].reshape(len(sets), len(others))
-    within = np.arange(len(sets.items)) - np.repeat(sets.offsets[:-1], np.diff(sets.offsets))
+    shifted = sets.items + np.int32(first_column)
     for position, other in enumerate(others):
-        items[np.repeat(begins[:, position], np.diff(sets.offsets)) + within] = sets.items + first_column
+        shift = np.repeat(begins[:, position] - sets.offsets[:-1], lengths)
+        shift += np.arange(len(shift))
+        items[shift] = shifted
         if other is not None:
-            items[offsets[1:].reshape(len(sets), len(others))[:, position] - 1] = other
+            items[ends[:, position] - 1] = other
     return Itemsets(items, offsets)
 
 
