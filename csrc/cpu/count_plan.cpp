@@ -1,8 +1,9 @@
 #include "cpu/count_plan.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <numeric>
 #include <span>
-#include <tuple>
 
 #include "cpu/simd.hpp"
 
@@ -102,43 +103,42 @@ std::uint32_t CountPlan::number_of(std::int32_t item) {
 }
 
 // Steps for groups of the same prefix; none, and false, where several rows have too few tails in common.
-bool CountPlan::add(const Group* groups, std::size_t n_rows, const std::vector<std::int64_t>& order) {
-  const auto before = [](const Entry& a, const Entry& b) {
-    return std::tie(a.tail, a.row, a.itemset) < std::tie(b.tail, b.row, b.itemset);
-  };
-  entries_.clear();
-  for (std::uint32_t r = 0; r < n_rows; ++r) {
-    const auto n_before = std::ssize(entries_);
-    for (std::size_t i = groups[r].begin; i < groups[r].end; ++i)
-      entries_.push_back({items_of(itemsets_, order[i]).back(), r, order[i], 0});
-    if (n_rows == 1) continue;
-    const auto own = entries_.begin() + n_before;
-    if (!std::is_sorted(own, entries_.end(), before)) std::sort(own, entries_.end(), before);
-    std::inplace_merge(entries_.begin(), own, entries_.end(), before);
+bool CountPlan::add(const Group* groups, std::size_t n_rows, std::vector<std::int64_t>& order) {
+  const auto tail_of = [&](std::int64_t s) { return itemsets_.items[itemsets_.offsets[s + 1] - 1]; };
+  std::size_t next[kTile], n_itemsets = 0;  // next: the first of each row that has no slot yet
+  for (std::size_t r = 0; r < n_rows; ++r) {
+    const auto begin = order.begin() + static_cast<std::ptrdiff_t>(groups[r].begin);
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(groups[r].end);
+    if (!std::ranges::is_sorted(begin, end, {}, tail_of)) std::ranges::sort(begin, end, {}, tail_of);
+    next[r] = groups[r].begin;
+    n_itemsets += groups[r].end - groups[r].begin;
   }
-  std::size_t n_tails = 0;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const bool shared = i > 0 && entries_[i].tail == entries_[i - 1].tail && entries_[i].row != entries_[i - 1].row;
-    entries_[i].slot = shared ? n_tails - 1 : n_tails++;
+  slots_.clear();
+  for (std::size_t n_left = n_itemsets; n_left > 0;) {
+    std::int32_t tail = std::numeric_limits<std::int32_t>::max();
+    for (std::size_t r = 0; r < n_rows; ++r)
+      if (next[r] < groups[r].end) tail = std::min(tail, tail_of(order[next[r]]));
+    Slot& slot = slots_.emplace_back();
+    slot.tail = tail;
+    std::ranges::fill(slot.itemsets, -1);
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      if (next[r] == groups[r].end || tail_of(order[next[r]]) != tail) continue;
+      slot.itemsets[r] = order[next[r]++];
+      --n_left;
+    }
   }
-  if (n_rows > 1 && 4 * entries_.size() < 3 * n_rows * n_tails) return false;
+  if (n_rows > 1 && 4 * n_itemsets < 3 * n_rows * slots_.size()) return false;
 
-  const std::size_t first_step = steps_.size();
-  const auto n_prefix = static_cast<std::int32_t>(groups[0].prefix.size());
-  for (std::size_t t = 0; t < n_tails; t += kTile) {
-    const std::size_t n_here = std::min<std::size_t>(kTile, n_tails - t);
-    steps_.push_back({static_cast<std::uint8_t>(n_rows), static_cast<std::uint8_t>(n_here), n_prefix, members_.size(),
-                      itemset_of_.size()});
+  for (std::size_t first = 0; first < slots_.size(); first += kTile) {
+    const std::span<const Slot> tile =
+        std::span(slots_).subspan(first, std::min<std::size_t>(kTile, slots_.size() - first));
+    steps_.push_back({static_cast<std::uint8_t>(n_rows), static_cast<std::uint8_t>(tile.size()),
+                      static_cast<std::int32_t>(groups[0].prefix.size()), members_.size(), itemset_of_.size()});
     for (const std::int32_t item : groups[0].prefix) members_.push_back(number_of(item));
     for (std::size_t r = 0; r < n_rows; ++r) members_.push_back(number_of(groups[r].row));
-    members_.resize(members_.size() + n_here);
-    itemset_of_.resize(itemset_of_.size() + n_rows * n_here, -1);
-  }
-  for (const Entry& entry : entries_) {
-    const Step& step = steps_[first_step + entry.slot / kTile];
-    const std::size_t t = entry.slot % kTile;
-    members_[step.members + static_cast<std::size_t>(n_prefix) + n_rows + t] = number_of(entry.tail);
-    itemset_of_[step.counts + entry.row * step.n_tails + t] = entry.itemset;
+    for (const Slot& slot : tile) members_.push_back(number_of(slot.tail));
+    for (std::size_t r = 0; r < n_rows; ++r)
+      for (const Slot& slot : tile) itemset_of_.push_back(slot.itemsets[r]);
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/kernels.hpp"
+#include "cpu/simd.hpp"
 
 namespace askew {
 
@@ -32,15 +33,13 @@ class CountPlan {
     std::size_t members, counts;  // where the prefix, the rows and the tails begin in members_, and the counts
   };
   struct Group;
-  struct Entry {
+  struct Slot {
     std::int32_t tail;
-    std::uint32_t row;
-    std::int64_t itemset;
-    std::size_t slot;
+    std::int64_t itemsets[kTile];  // of each row; negative: none has this tail
   };
 
   std::uint32_t number_of(std::int32_t item);
-  bool add(const Group* groups, std::size_t n_rows, const std::vector<std::int64_t>& order);
+  bool add(const Group* groups, std::size_t n_rows, std::vector<std::int64_t>& order);
 
   const Itemsets itemsets_;
   std::vector<std::int32_t> used_;
@@ -48,7 +47,7 @@ class CountPlan {
   std::vector<std::uint32_t> members_;  // columns among those used
   std::vector<Step> steps_;
   std::vector<std::int64_t> itemset_of_;
-  std::vector<Entry> entries_;  // kept for the next step
+  std::vector<Slot> slots_;  // kept for the next step
 };
 
 }  // namespace askew

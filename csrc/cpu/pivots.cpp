@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kMaxRowBytes = 1 << 20;  // of the second copy, by rows, of a part: it stays in the L2 cache
-constexpr std::int64_t kSampledBlocks = 16;  // each of them is a wait for memory
-constexpr std::int64_t kMinSets = 512;  // fewer than these are not worth the thought
+constexpr std::int64_t kSampledBlocks = 16;     // each of them is a wait for memory
+constexpr std::int64_t kMinSets = 512;          // fewer than these are not worth the thought
 
 using Items = std::span<const std::int32_t>;
 
