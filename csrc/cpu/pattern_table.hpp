@@ -10,13 +10,14 @@
 
 #include "core/bits.hpp"
 #include "cpu/memory.hpp"
+#include "cpu/row_blocks.hpp"
 
 namespace askew {
 
 constexpr std::size_t kPatternTableBytes = std::size_t{1} << 19;  // with its slots, half of a common L2 cache
 
-// A pattern is an entry of several words: first row, multiplicity, hash, and the words of the row.
-enum PatternField : std::size_t { kFirst, kMultiplicity, kHash, kRow };
+// A pattern is an entry of several words: first row, multiplicity, and the words of the row.
+enum PatternField : std::size_t { kFirst, kMultiplicity, kRow };
 
 // Entries of one table, ordered by partition: those of partition i are number starts[i] … starts[i + 1] - 1.
 struct PatternRun {
@@ -40,7 +41,10 @@ struct PatternLayout {
   std::size_t width() const { return kWidth == 0 ? run_time_width : kWidth; }
   std::size_t entry() const { return kRow + width(); }
   std::size_t n_partitions() const { return std::size_t{1} << partition_bits; }
-  std::size_t partition(Word hash) const { return partition_bits == 0 ? 0 : hash >> (64 - partition_bits); }
+  Word hash(const Word* entry) const { return hash_of(entry + kRow, width()); }
+  std::size_t partition(const Word* entry) const {
+    return partition_bits == 0 ? 0 : hash(entry) >> (64 - partition_bits);
+  }
 
   bool same(const Word* a, const Word* b) const {
     for (std::size_t i = 0; i < width(); ++i)
@@ -61,7 +65,7 @@ class PatternTable {
         last_slot_(slots_.size() - 1) {}
 
   void add(const Word* row, Word hash, std::int64_t index) {
-    if (skipped_ > 0) return append(row, hash, index);
+    if (skipped_ > 0) return append(row, index);
     const std::uint32_t tag = tag_of(hash);
     std::size_t slot = hash & last_slot_;
     for (; slots_[slot] != 0; slot = (slot + 1) & last_slot_) {
@@ -73,7 +77,7 @@ class PatternTable {
       return;
     }
     slots_[slot] = tag | static_cast<std::uint32_t>(size_ + 1);
-    append(row, hash, index);
+    append(row, index);
   }
 
   // Empties the table into a new run.
@@ -84,16 +88,16 @@ class PatternTable {
     run.entries = room_for(size_ * words);
     run.starts.assign(n_partitions + 1, 0);
     std::size_t n_added = 0;
+    partitions_.resize(size_);
     for (std::size_t i = 0; i < size_; ++i) {
       n_added += entries_[i * words + kMultiplicity];
-      ++run.starts[layout_.partition(entries_[i * words + kHash]) + 1];
+      partitions_[i] = static_cast<std::uint16_t>(layout_.partition(&entries_[i * words]));
+      ++run.starts[partitions_[i] + std::size_t{1}];
     }
     for (std::size_t i = 0; i < n_partitions; ++i) run.starts[i + 1] += run.starts[i];
     std::vector<std::uint32_t> next(run.starts.begin(), run.starts.end() - 1);
-    for (std::size_t i = 0; i < size_; ++i) {
-      const Word* entry = &entries_[i * words];
-      std::memcpy(&run.entries[next[layout_.partition(entry[kHash])]++ * words], entry, words * sizeof(Word));
-    }
+    for (std::size_t i = 0; i < size_; ++i)
+      std::memcpy(&run.entries[next[partitions_[i]]++ * words], &entries_[i * words], words * sizeof(Word));
     runs.push_back(std::move(run));
     std::fill(slots_.begin(), slots_.end(), 0);
     // Where hardly any row was known, the next ones are taken unseen.
@@ -124,11 +128,10 @@ class PatternTable {
     return std::exchange(room_, room_ + n_words);
   }
 
-  void append(const Word* row, Word hash, std::int64_t index) {
+  void append(const Word* row, std::int64_t index) {
     Word* entry = &entries_[size_ * layout_.entry()];
     entry[kFirst] = static_cast<Word>(index);
     entry[kMultiplicity] = 1;
-    entry[kHash] = hash;
     std::memcpy(entry + kRow, row, layout_.width() * sizeof(Word));
     if (++size_ == capacity_) flush();
   }
@@ -138,6 +141,7 @@ class PatternTable {
   Buffer<Word> entries_;
   std::vector<std::uint32_t> slots_;
   const std::size_t last_slot_;
+  std::vector<std::uint16_t> partitions_;  // of the entries that are flushed
   std::size_t size_ = 0;
   int skipped_ = 0;
   Word* room_ = nullptr;

@@ -70,10 +70,10 @@ void merge(const PatternLayout<kWidth>& layout, const std::vector<PatternRun>& r
   for (const PatternRun& run : runs) size += run.starts[partition + 1] - run.starts[partition];
   slots.assign(std::bit_ceil(2 * size + 1), nullptr);
   for_each_entry(runs, partition, layout.entry(), [&](Word* entry) {
-    std::size_t slot = entry[kHash] & (slots.size() - 1);
+    std::size_t slot = layout.hash(entry) & (slots.size() - 1);
     for (; slots[slot] != nullptr; slot = (slot + 1) & (slots.size() - 1)) {
       Word* other = slots[slot];
-      if (other[kHash] != entry[kHash] || !layout.same(other + kRow, entry + kRow)) continue;
+      if (!layout.same(other + kRow, entry + kRow)) continue;
       other[kFirst] = std::min(other[kFirst], entry[kFirst]);
       other[kMultiplicity] += entry[kMultiplicity];
       entry[kMultiplicity] = 0;

@@ -12,6 +12,20 @@
 
 namespace askew {
 
+// A product moves differences up, a shift brings them down again: every step can be undone, so that rows of one word
+// never share a hash.
+inline Word hash_step(Word x) {
+  constexpr Word kOdd = 0x9E3779B97F4A7C15ull;  // 2^64 / golden ratio: Knuth, The Art of Computer Programming, 6.4
+  x *= kOdd;
+  return x ^ (x >> 32);
+}
+
+inline Word hash_of(const Word* row, std::size_t width) {
+  Word hash = 0;
+  for (std::size_t i = 0; i < width; ++i) hash = hash_step(hash ^ row[i]);
+  return hash_step(hash);
+}
+
 // kWidth is the number of words of a row, or 0 if it is known at run time only: loops over one or two words take longer
 // than what they do.
 template <std::size_t kWidth>
@@ -33,10 +47,8 @@ class RowBlock {
     const Word* word = words_.data();
     for (std::int64_t r = 0; r < 64; ++r)
       for (std::int64_t number = r; number < kBlockBits; number += 64, ++word) {
-        Word hash = 0;
-        for (std::size_t group = 0; group < width(); ++group)
-          hash = step(hash ^ (row[group] = word[group * kBlockBits]));
-        visit(row.data(), step(hash), number);
+        for (std::size_t group = 0; group < width(); ++group) row[group] = word[group * kBlockBits];
+        visit(row.data(), hash_of(row.data(), width()), number);
       }
   }
 
@@ -58,14 +70,6 @@ class RowBlock {
       }
     }
     simd().transpose(gathered_, words_.data() + group * kBlockBits);
-  }
-
-  // Of a hash. A product moves differences up, a shift brings them down again: every step can be undone, so that rows
-  // of one word never share a hash.
-  static Word step(Word x) {
-    constexpr Word kOdd = 0x9E3779B97F4A7C15ull;  // 2^64 / golden ratio: Knuth, The Art of Computer Programming, 6.4
-    x *= kOdd;
-    return x ^ (x >> 32);
   }
 
   const std::size_t run_time_width_;
