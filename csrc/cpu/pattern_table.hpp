@@ -62,12 +62,13 @@ class PatternTable {
                            static_cast<std::size_t>(n))),
         entries_(make_buffer<Word>(capacity_ * layout.entry())),
         slots_(std::bit_ceil(2 * capacity_)),
-        last_slot_(slots_.size() - 1) {}
+        last_slot_(slots_.size() - 1),
+        slot_shift_(kWordBits - std::countr_zero(slots_.size())) {}
 
   void add(const Word* row, Word hash, std::int64_t index) {
     if (skipped_ > 0) return append(row, index);
     const std::uint32_t tag = tag_of(hash);
-    std::size_t slot = hash & last_slot_;
+    std::size_t slot = hash >> slot_shift_;
     for (; slots_[slot] != 0; slot = (slot + 1) & last_slot_) {
       if (((slots_[slot] ^ tag) & kTag) != 0) continue;
       Word* entry = &entries_[((slots_[slot] & ~kTag) - 1) * layout_.entry()];
@@ -114,7 +115,7 @@ class PatternTable {
   static constexpr int kTablesUnseen = 7;
   static constexpr std::size_t kTablesPerBuffer = 16;
 
-  static std::uint32_t tag_of(Word hash) { return static_cast<std::uint32_t>(hash >> 32) & kTag; }
+  static std::uint32_t tag_of(Word hash) { return static_cast<std::uint32_t>(hash) << 16; }
 
   // A single run gets what it needs, more of them share large buffers.
   Word* room_for(std::size_t n_words) {
@@ -141,6 +142,7 @@ class PatternTable {
   Buffer<Word> entries_;
   std::vector<std::uint32_t> slots_;
   const std::size_t last_slot_;
+  const std::int64_t slot_shift_;
   std::vector<std::uint16_t> partitions_;  // of the entries that are flushed
   std::size_t size_ = 0;
   int skipped_ = 0;

@@ -68,9 +68,10 @@ void merge(const PatternLayout<kWidth>& layout, const std::vector<PatternRun>& r
            std::vector<Word*>& slots) {
   std::size_t size = 0;
   for (const PatternRun& run : runs) size += run.starts[partition + 1] - run.starts[partition];
-  slots.assign(std::bit_ceil(2 * size + 1), nullptr);
+  slots.assign(std::bit_ceil(2 * size + 2), nullptr);
+  const std::int64_t shift = kWordBits - std::countr_zero(slots.size());
   for_each_entry(runs, partition, layout.entry(), [&](Word* entry) {
-    std::size_t slot = layout.hash(entry) & (slots.size() - 1);
+    std::size_t slot = layout.hash(entry) << layout.partition_bits >> shift;  // the first bits are those of all here
     for (; slots[slot] != nullptr; slot = (slot + 1) & (slots.size() - 1)) {
       Word* other = slots[slot];
       if (!layout.same(other + kRow, entry + kRow)) continue;

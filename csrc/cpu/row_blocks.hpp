@@ -12,8 +12,8 @@
 
 namespace askew {
 
-// A product moves differences up, a shift brings them down again: every step can be undone, so that rows of one word
-// never share a hash.
+// A product moves differences up: the first bits of a hash are the best. A shift brings them down again, for the next
+// word. Every step can be undone, so that rows of one word never share a hash.
 inline Word hash_step(Word x) {
   constexpr Word kOdd = 0x9E3779B97F4A7C15ull;  // 2^64 / golden ratio: Knuth, The Art of Computer Programming, 6.4
   x *= kOdd;
@@ -23,7 +23,7 @@ inline Word hash_step(Word x) {
 inline Word hash_of(const Word* row, std::size_t width) {
   Word hash = 0;
   for (std::size_t i = 0; i < width; ++i) hash = hash_step(hash ^ row[i]);
-  return hash_step(hash);
+  return hash;
 }
 
 // kWidth is the number of words of a row, or 0 if it is known at run time only: loops over one or two words take longer
