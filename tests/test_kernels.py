@@ -214,6 +214,18 @@ def test_more_patterns_than_a_table_in_the_cache_holds(engine: Engine, n_threads
     check_patterns(engine, values, n_threads)
 
 
+@pytest.mark.parametrize("p", [18, 80, 150])
+@pytest.mark.parametrize("distinct", [1, 400, 936, 937, 938])
+def test_few_patterns_of_many_rows(engine: Engine, n_threads: int, p: int, distinct: int) -> None:
+    """Entries are sorted, or with one in 64 rows or more, their rows marked."""
+    n = 60_000
+    numbers = np.random.default_rng(5).integers(0, distinct, n)
+    numbers[-distinct:] = np.arange(distinct)
+    values = np.zeros((n, p), np.uint8)
+    values[:, p - 18 :] = (numbers * 277)[:, None] >> np.arange(18) & 1
+    check_patterns(engine, values, n_threads)
+
+
 @pytest.mark.parametrize("min_count", [1, 5, 60])
 @pytest.mark.parametrize("max_size", [1, 2, 3, 6])
 @pytest.mark.parametrize("masked", [False, True])

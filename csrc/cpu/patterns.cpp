@@ -18,6 +18,7 @@ namespace askew {
 namespace {
 
 constexpr std::int64_t kLineWords = kBlockBits / kWordBits, kBlocksPerTask = 32;
+constexpr std::int64_t kRowsPerEntry = 64;  // with more of them, sorting entries is faster than marking rows
 
 std::int64_t tasks_for(std::int64_t n) { return (n + kBlockBits * kBlocksPerTask - 1) / (kBlockBits * kBlocksPerTask); }
 
@@ -84,6 +85,27 @@ void merge(const PatternLayout<kWidth>& layout, const std::vector<PatternRun>& r
   });
 }
 
+// Of few entries: their rows are sorted, and no row is looked at again.
+template <std::size_t kWidth>
+Patterns merge_few(const PatternLayout<kWidth>& layout, const std::vector<PatternRun>& runs) {
+  std::vector<std::pair<Word, Word>> found;  // first rows and multiplicities
+  std::vector<Word*> slots;
+  for (std::size_t partition = 0; partition < layout.n_partitions(); ++partition) {
+    merge(layout, runs, partition, slots);
+    for_each_entry(runs, partition, layout.entry(), [&](const Word* entry) {
+      if (entry[kMultiplicity] > 0) found.emplace_back(entry[kFirst], entry[kMultiplicity]);
+    });
+  }
+  std::ranges::sort(found);
+  const std::size_t size = found.size();
+  Patterns patterns{static_cast<std::int64_t>(size), make_buffer<std::int64_t>(size), make_buffer<std::int64_t>(size)};
+  for (std::size_t i = 0; i < size; ++i) {
+    patterns.first[i] = static_cast<std::int64_t>(found[i].first);
+    patterns.multiplicity[i] = static_cast<std::int64_t>(found[i].second);
+  }
+  return patterns;
+}
+
 // Numbers the marked rows in their order, and lists them.
 class FirstRows {
  public:
@@ -121,6 +143,9 @@ template <std::size_t kWidth>
 Patterns patterns_of_width(const Columns& columns, std::int64_t n, int n_threads, const Monitor& monitor) {
   const PatternLayout<kWidth> layout(columns.size(), n);
   const Collected collected = collect(layout, columns, n, n_threads, monitor);
+  std::size_t n_entries = 0;
+  for (const PatternRun& run : collected.runs) n_entries += run.starts.back();
+  if (n_entries < static_cast<std::size_t>(n / kRowsPerEntry)) return merge_few(layout, collected.runs);
   const auto n_partitions = static_cast<std::int64_t>(layout.n_partitions());
   std::vector<std::uint8_t> is_first(static_cast<std::size_t>(words_for(n) * kWordBits));
   std::vector<std::vector<const Word*>> repeated(layout.n_partitions());
