@@ -46,20 +46,21 @@ class Layout:
         self._joint: list[list[int | None]] = []  # the same, but None for a group that everybody is in
         self._rest: list[int | None] = []  # column "in no group" of each side; None: co(m) is counted by itself
         self._partition: list[bool] = []
-        blocks, n_columns = [], 0
+        blocks, n_columns, all_annotated = [], 0, False
+        whole = overlapping is None
         for number, side in enumerate(self._sides):
             q = len(side.group_names)
             self._attributes.append(n_columns)
             self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
             sizes = _ones(side.packed_groups)
             columns = zip(self._groups[-1], sizes.tolist(), strict=True)
-            whole = overlapping is None
             self._joint.append([None if whole and size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]
             n_columns += self._p + q
             in_some = side.packed_groups[0] if q == 1 else np.bitwise_or.reduce(side.packed_groups, axis=0)
             n_in_some = int(sizes[0]) if q == 1 else int(_ones(in_some[None])[0])
             overlap = int(sizes.sum()) > n_in_some if overlapping is None else overlapping[number]
+            all_annotated |= number == 0 and n_in_some == side.n  # who is in a group is annotated
             self._partition.append(not overlap)
             if not overlap and (not whole or n_in_some < side.n):
                 self._rest.append(n_columns)
@@ -68,7 +69,9 @@ class Layout:
             else:
                 self._rest.append(None)
         self._annotated: int | None = None  # everybody is
-        if overlapping is not None or int(_ones(annotations.packed_annotated)[0]) < annotations.n:
+        if whole and not all_annotated:
+            all_annotated = int(_ones(annotations.packed_annotated)[0]) == annotations.n
+        if not (whole and all_annotated):
             self._annotated = n_columns
             blocks.append(annotations.packed_annotated)
         self.columns = blocks
