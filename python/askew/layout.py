@@ -13,6 +13,8 @@ from askew.sets import AttributeSets
 
 Int64 = npt.NDArray[np.int64]
 
+_SETS_KEPT = 1 << 12
+
 
 def mined_arrays(annotations: Annotations, counts: Int64) -> dict[str, Int64]:
     """The named arrays of a table from the counts of its sets within each group and within `everybody`."""
@@ -108,8 +110,9 @@ class Layout:
         if len(self._sides) == 2:
             add("predicted_attributes", _cross(sets.itemsets, self._attributes[1], self._joint[0]))
             add("predicted_groups_with_true_sets", _cross(sets.itemsets, self._attributes[0], self._joint[1]))
-        self._known = sets, (_join(lots), parts)
-        return self._known[1]
+        made = _join(lots), parts
+        self._known = (sets, made) if len(sets) <= _SETS_KEPT else None  # of small tables it is a part of the time
+        return made
 
     def arrays(self, buffer: Int64, parts: dict[str, slice], n_sets: int) -> dict[str, Int64]:
         """The named arrays: views of the kernels' counts (S, R) with the replicate axis first."""
