@@ -48,7 +48,8 @@ class Layout:
         self._joint: list[list[int | None]] = []  # the same, but None for a group that everybody is in
         self._rest: list[int | None] = []  # column "in no group" of each side; None: co(m) is counted by itself
         self._partition: list[bool] = []
-        blocks, n_columns, all_annotated = [], 0, False
+        self._shared_out = False  # whether everybody is in one true group: n is the sum of their sizes
+        blocks, n_columns, everybody_in_some = [], 0, False
         whole = overlapping is None
         for number, side in enumerate(self._sides):
             q = len(side.group_names)
@@ -62,7 +63,6 @@ class Layout:
             in_some = side.packed_groups[0] if q == 1 else np.bitwise_or.reduce(side.packed_groups, axis=0)
             n_in_some = int(sizes[0]) if q == 1 else int(_ones(in_some[None])[0])
             overlap = int(sizes.sum()) > n_in_some if overlapping is None else overlapping[number]
-            all_annotated |= number == 0 and n_in_some == side.n  # who is in a group is annotated
             self._partition.append(not overlap)
             if not overlap and (not whole or n_in_some < side.n):
                 self._rest.append(n_columns)
@@ -70,10 +70,11 @@ class Layout:
                 n_columns += 1
             else:
                 self._rest.append(None)
-        self._annotated: int | None = None  # everybody is
-        if whole and not all_annotated:
-            all_annotated = int(_ones(annotations.packed_annotated)[0]) == annotations.n
-        if not (whole and all_annotated):
+            if number == 0:
+                everybody_in_some = whole and n_in_some == side.n
+                self._shared_out = everybody_in_some and not overlap
+        self._annotated: int | None = None  # everybody is: whoever is in a group, for one
+        if not (everybody_in_some or (whole and int(_ones(annotations.packed_annotated)[0]) == annotations.n)):
             self._annotated = n_columns
             blocks.append(annotations.packed_annotated)
         self.columns = blocks
@@ -96,10 +97,9 @@ class Layout:
             parts[name] = slice(begin, begin + len(lot))
             lots.append(lot)
 
-        add("n", Itemsets(np.zeros(0, np.int32), np.zeros(2, np.int64)))
-        if self._annotated is None:
-            parts["n_annotated"] = parts["n"]
-        else:
+        if not self._shared_out:
+            add("n", Itemsets(np.zeros(0, np.int32), np.zeros(2, np.int64)))
+        if self._annotated is not None:
             add("n_annotated", _single([self._annotated]))
         for side, name in zip(range(len(self._sides)), ("true", "predicted"), strict=False):
             add(f"{name}_groups", _single(self._groups[side]))
@@ -126,6 +126,10 @@ class Layout:
                 arrays[name] = counts.T
             else:
                 arrays[name] = counts.reshape(n_sets, len(counts) // n_sets if n_sets else q, -1).transpose(2, 0, 1)
+        if self._shared_out:
+            arrays["n"] = arrays["true_groups"].sum(axis=1)
+        if self._annotated is None:
+            arrays["n_annotated"] = arrays["n"]
         for side, (joint, co_set) in enumerate(
             [("truth", "true_sets"), ("prediction", "predicted_sets")][: len(self._sides)]
         ):
