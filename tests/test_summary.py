@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from askew.engine import Engine
-from askew.metrics import Difference, Ratio
+from askew.engine import Engine, choose
+from askew.metrics import Difference, Ratio, over_groups
 from askew.summary import Summary, summarize
 
 
@@ -23,7 +23,9 @@ def some_counts(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[
 def close(summary: Summary, expected: Summary) -> None:
     for name in ("baseline", "predicted", "delta", "spread", "centred"):
         np.testing.assert_allclose(getattr(summary, name), getattr(expected, name), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(summary.deviation, expected.deviation, rtol=1e-10, atol=1e-13)
+    for name in ("deviation", "statistic"):
+        np.testing.assert_allclose(getattr(summary, name), getattr(expected, name), rtol=1e-10, atol=1e-13)
+    assert np.array_equal(summary.p, expected.p, equal_nan=True)
     assert np.array_equal(summary.indicator, expected.indicator)
     for name in ("n_contributions", "n"):
         assert np.array_equal(getattr(summary.totals, name), getattr(expected.totals, name))
@@ -126,6 +128,68 @@ def test_noise_of_a_signed_metric_by_plain_loops(above: bool, picked: str, engin
                 null = decides[0] - slope * (deltas[0] - step)
             expected[r] += step * ((null > 0) if above else np.sign(null))
     np.testing.assert_allclose(engine.summarize(difference, n_rows, 1).centred, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 30, 201])
+def test_p_values_by_plain_loops(n_rows: int, engine: Engine) -> None:
+    """The sample's |t|, on the population's scale, against those of the centred replicates."""
+    rng = np.random.default_rng(n_rows)
+    trials = rng.integers(0, 30, (2, n_rows, 8, 3))
+    (a, c), (b, d) = rng.binomial(trials, 0.4), trials
+    summary = engine.summarize(Difference(Ratio(a, b), Ratio(c, d), False, None), n_rows, 1)
+
+    def variance(successes: int, n: int, *, unbiased: bool = False) -> float:
+        return (successes + 0.5) * (n - successes + 0.5) / (n + 1) ** 3 * (n / (n - 1) if unbiased and n > 1 else 1)
+
+    for cell in product(range(8), range(3)):
+        rows = [(int(a[(r, *cell)]), int(b[(r, *cell)]), int(c[(r, *cell)]), int(d[(r, *cell)])) for r in range(n_rows)]
+        delta = [x / m - y / n if m and n else math.nan for x, m, y, n in rows]
+        x, m, y, n = rows[0]
+        population = math.sqrt(variance(x, m, unbiased=True) + variance(y, n, unbiased=True))
+        t = abs(delta[0]) / population
+        replicates = [
+            abs(other - delta[0]) / math.sqrt(variance(x, m) + variance(y, n))
+            for other, (x, m, y, n) in zip(delta[1:], rows[1:], strict=True)
+        ]
+        defined = [value for value in replicates if not math.isnan(value)]
+        if math.isnan(t) or len(defined) < 2:
+            assert math.isnan(summary.statistic[cell])
+            assert math.isnan(summary.p[cell])
+            continue
+        assert summary.statistic[cell] == pytest.approx(t, rel=1e-12)
+        assert summary.p[cell] == (1 + sum(value >= t for value in defined)) / (1 + len(defined))
+
+
+def test_simd_levels_agree_to_the_last_bit() -> None:
+    core = pytest.importorskip("askew._core")
+    rng = np.random.default_rng(3)
+    shape = (203, 30, 3)
+    terms = Ratio(*some_counts(rng, shape)), Ratio(*some_counts(rng, shape))
+    signs = rng.integers(-1, 2, shape).astype(np.int8)
+    leans = rng.standard_normal(shape)
+    native = choose("native")
+    results = []
+    for level in core.simd_levels():
+        core.force_simd(level)
+        try:
+            for above, sign in product([False, True], [None, signs]):
+                lean = None if above or sign is None else leans
+                results.append(native.summarize(Difference(*terms, above, sign, lean), shape[0], 1))
+        finally:
+            core.force_simd("")
+    for k, result in enumerate(results):
+        first = results[k % 4]
+        assert np.array_equal(
+            np.concatenate([x.ravel() for x in (*result[:-1], *result.totals)]),
+            np.concatenate([x.ravel() for x in (*first[:-1], *first.totals)]),
+            equal_nan=True,
+        )
+
+
+@pytest.mark.parametrize("q", [0, 1, 2, 5])
+def test_sums_over_groups(q: int) -> None:
+    counts = np.random.default_rng(q).integers(0, 2**60, (4, 3, q))
+    assert np.array_equal(over_groups(counts), counts.sum(axis=2))
 
 
 def test_every_cell_undefined(engine: Engine) -> None:

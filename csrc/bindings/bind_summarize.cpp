@@ -39,7 +39,10 @@ py::tuple summarize_cells(const std::pair<Counts, Counts>& predicted, const std:
                         nullptr,
                         {},
                         nullptr,
-                        {}};
+                        {},
+                        n_rows,
+                        shape[1],
+                        shape[2]};
   if (sign) {
     difference.sign = sign->data();
     strides_of(*sign, shape, difference.sign_stride);
@@ -49,15 +52,17 @@ py::tuple summarize_cells(const std::pair<Counts, Counts>& predicted, const std:
     strides_of(*lean, shape, difference.lean_stride);
   }
   py::array_t<double> delta({shape[1], shape[2], shape[0]}), deviation({shape[1], shape[2], shape[0]});
-  py::array_t<double> spread({shape[1], shape[2]}), sums({std::int64_t{5}, n_rows});
+  py::array_t<double> spread({shape[1], shape[2]}), statistic({shape[1], shape[2]}), p({shape[1], shape[2]});
+  py::array_t<double> sums({std::int64_t{kSumsOverCells}, n_rows});
   std::fill_n(sums.mutable_data(), sums.size(), 0.0);
-  const CellSummary out{delta.mutable_data(), spread.mutable_data(), deviation.mutable_data(), sums.mutable_data()};
+  const CellSummary out{delta.mutable_data(),     spread.mutable_data(), deviation.mutable_data(),
+                        statistic.mutable_data(), p.mutable_data(),      sums.mutable_data()};
   const Monitor monitor = python_monitor(py::none());
   {
     const py::gil_scoped_release release;
-    summarize(difference, n_rows, shape[1], shape[2], shift, out, n_threads, monitor);
+    summarize(difference, shift, out, n_threads, monitor);
   }
-  return py::make_tuple(delta, spread, deviation, sums);
+  return py::make_tuple(delta, spread, deviation, statistic, p, sums);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "core/bits.hpp"
 #include "core/multinomial.hpp"
 #include "core/weights.hpp"
+#include "cpu/cells.hpp"
 
 namespace askew {
 
@@ -136,6 +137,10 @@ struct SimdKernels {
   void (*propose)(const ThreefryKey& key, std::uint32_t stratum, std::uint64_t n, std::uint32_t replicate,
                   std::uint32_t first, std::uint32_t* places, std::uint8_t* copies);
   void (*weights_of)(const Draws& draws, const std::uint32_t* units, std::uint32_t replicate, std::uint8_t* weights);
+
+  // What becomes of a cell in all replicates: writes what `out` has for it, and adds to its sums. Takes room for
+  // kRoomPerRow numbers a row.
+  void (*summarize_cell)(const Difference& difference, Cell cell, double shift, const CellSummary& out, double* room);
 
   // For benchmarks: the parts that the kernels are made of, at the speed of the processor (simd/probe.inl).
   Word (*probe_read)(const Word* data, std::int64_t n_words);

@@ -41,6 +41,7 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 #include "cpu/simd/weights.inl"
 #include "cpu/simd/resample.inl"
 #include "cpu/simd/balance.inl"
+#include "cpu/simd/summarize.inl"
 #include "cpu/simd/probe.inl"
 // clang-format on
 
@@ -56,6 +57,7 @@ constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
                                   total_weights,
                                   propose,
                                   weights_of,
+                                  summarize_cell,
                                   probe_read,
                                   probe_count,
                                   probe_weights,

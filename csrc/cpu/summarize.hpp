@@ -1,48 +1,11 @@
 #pragma once
 
-#include <cstdint>
-
+#include "cpu/cells.hpp"
 #include "cpu/parallel.hpp"
 
 namespace askew {
 
-// Counts of shape (replicates, sets, groups), the sample first; strides in elements, 0 along what does not vary.
-struct CountArray {
-  const std::int64_t* counts;
-  std::int64_t stride[3];
-
-  const std::int64_t* cell(std::int64_t set, std::int64_t group) const {
-    return counts + set * stride[1] + group * stride[2];
-  }
-};
-
-struct Ratio {
-  CountArray numerator, denominator;
-};
-
-// Δ = predicted - baseline, each a numerator and a denominator; 0 instead where the baseline is not above
-// 1 / (number of groups), if so asked.
-struct Difference {
-  Ratio predicted, baseline;
-  bool only_above_uniform;
-  const std::int8_t* sign;  // a cell contributes sign Δ, or |Δ| without signs
-  std::int64_t sign_stride[3];
-  const double* lean;  // what decides the sign, where that and Δ share a table; without only_above_uniform
-  std::int64_t lean_stride[3];
-};
-
-struct CellSummary {
-  double* delta;   // (sets, groups, replicates); NaN where undefined
-  double* spread;  // (sets, groups): standard deviation of predicted - baseline over the replicates, without the sample
-  // (sets, groups, replicates): how far predicted - baseline is from the sample's, the sample's from 0, in standard
-  // errors. NaN where undefined, where nothing varies, and where the sample's Δ is 0 for its baseline
-  double* deviation;
-  // (5, replicates) over defined cells: how many, contribution, Δ - shift and its square; and the contribution from
-  // noise alone: how far predicted - baseline is from the sample's, times a factor. Added to
-  double* sums;
-};
-
-void summarize(const Difference& difference, std::int64_t n_rows, std::int64_t n_sets, std::int64_t n_groups,
-               double shift, const CellSummary& out, int n_threads, const Monitor& monitor);
+void summarize(const Difference& difference, double shift, const CellSummary& out, int n_threads,
+               const Monitor& monitor);
 
 }  // namespace askew

@@ -40,7 +40,6 @@ from askew.randomness import seed_of
 from askew.results import CellValues, Estimate, Run
 from askew.sets import AttributeSets
 from askew.studentized import replicate_errors
-from askew.summary import noise_factor, of_sample
 
 Floats = npt.NDArray[np.float64]
 
@@ -483,16 +482,13 @@ class _Sums:
                 self.noise += float(np.sum(each.spread, where=enters)) * math.sqrt(2 / math.pi) / len(summaries)
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
-        # a sample's deviations are less than the population's: the evidence is weighed on their scale
-        statistics = summary.deviation[0] / noise_factor(of_sample(differences[0]))[0]
-        deviations = summary.deviation[1:]
         of_difference = summary.spread
         if self.options.method == "delta" and self.jackknife is not None:
             of_difference = self.jackknife.cells.standard_error[tile]
         error = np.where(summary.indicator & ~np.isnan(delta), of_difference, np.nan)
-        p = multiplicity.p_values(statistics, deviations)
-        self.per_cell.append((summary.baseline, summary.predicted, delta, *interval, error, p, statistics))
-        self._add_deviations(deviations)
+        evidence = summary.p, summary.statistic
+        self.per_cell.append((summary.baseline, summary.predicted, delta, *interval, error, *evidence))
+        self._add_deviations(summary.deviation[1:])
 
     def _add_deviations(self, deviations: Floats) -> None:
         shape = math.prod(deviations.shape[1:]), len(deviations)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from askew.annotations import Annotations
 from askew.engine import Itemsets
+from askew.metrics import over_groups
 from askew.sets import AttributeSets
 
 Int64 = npt.NDArray[np.int64]
@@ -135,7 +136,7 @@ class Layout:
         ):
             if self._partition[side]:
                 one = arrays[joint].shape[2] == 1  # group, that everybody is in
-                arrays[co_set] = arrays[joint][:, :, 0] if one else arrays[joint].sum(axis=2)
+                arrays[co_set] = arrays[joint][:, :, 0] if one else over_groups(arrays[joint])
             arrays[joint] = arrays[joint][:, :, :q]
         return arrays
 

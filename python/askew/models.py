@@ -18,7 +18,7 @@ from askew import metrics
 from askew.engine.weights import threefry4x32
 from askew.intervals import ConfidenceInterval, standard_error
 from askew.metrics import Difference
-from askew.summary import NO_SPREAD, Summary, signed_noise
+from askew.summary import NO_SPREAD, Summary, signed_noise, tested
 
 Floats = npt.NDArray[np.float64]
 
@@ -102,12 +102,16 @@ def mixed(summaries: list[Summary], differences: list[Difference], share: Floats
     indicator = summaries[0].indicator
     steps = np.abs(np.concatenate([raw[:1], raw[1:] - raw[:1]]))
     steps[:, ~indicator | ~(spread > NO_SPREAD)] = np.nan
+    deviation = steps / spread
+    statistic, p = tested(deviation, differences[0])
     return summaries[0]._replace(
         baseline=mean_over_models([each.baseline[None] for each in summaries], once)[0],
         predicted=mean_over_models([each.predicted[None] for each in summaries], once)[0],
         delta=mean_over_models([each.delta for each in summaries], share),
         spread=spread,
-        deviation=steps / spread,
+        deviation=deviation,
+        statistic=statistic,
+        p=p,
         centred=summaries[0].centred
         if differences[0].sign is None
         else np.append(0.0, signed_noise(differences[0], raw)),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from askew import metrics
+from askew import metrics, multiplicity
 from askew.intervals import standard_error
 from askew.metrics import Difference, Floats, Ratio, Totals
 
@@ -24,6 +24,8 @@ class Summary(NamedTuple):
     spread: Floats  # standard error of predicted − baseline; NaN with fewer than two replicates
     deviation: Floats  # (R, |M|, |G|): |t*|, with |t| of the sample first. NaN where undefined, where nothing varies,
     # and where the sample's Δ is 0 for its baseline
+    statistic: Floats  # (|M|, |G|): |t| of the sample on the scale of the population, whose deviations are larger
+    p: Floats  # (|M|, |G|): p-value of |t|; NaN without replicates
     centred: Floats  # (R,): what the sum of the contributions is from sampling noise alone; 0 for the sample
     totals: Totals
 
@@ -42,16 +44,26 @@ def summarize(difference: Difference, n_rows: int) -> Summary:
         noise = np.nansum(steps[1:] * noise_factor(of_sample(difference)), axis=(1, 2))
     else:
         noise = signed_noise(difference, differences)
+    deviation = np.where(spread > NO_SPREAD, steps / errors, np.nan)
+    statistic, p = tested(deviation, difference)
     return Summary(
         sample.baseline[0],
         sample.predicted[0],
         sample.indicator[0],
         whole.delta,
         spread,
-        np.where(spread > NO_SPREAD, steps / errors, np.nan),
+        deviation,
+        statistic,
+        p,
         np.append(0.0, noise),
         metrics.totals(whole),
     )
+
+
+def tested(deviation: Floats, difference: Difference) -> tuple[Floats, Floats]:
+    """|t| of the sample on the scale of the population, and its p-value, both of shape (|M|, |G|)."""
+    statistic = deviation[0] / noise_factor(of_sample(difference))[0]
+    return statistic, multiplicity.p_values(statistic, deviation[1:])
 
 
 def signed_noise(difference: Difference, differences: Floats) -> Floats:

@@ -138,7 +138,7 @@ class NativeEngine:
         defined = sample.delta[~np.isnan(sample.delta)]
         shift = float(defined.mean()) if defined.size else 0.0  # keeps the sum of squares from cancelling
         predicted, baseline, only_above_uniform, sign, lean = difference
-        delta, spread, deviation, sums = _core.summarize(
+        delta, spread, deviation, statistic, p, sums = _core.summarize(
             predicted, baseline, only_above_uniform, sign, lean, n_rows, shift, n_threads
         )
         defined_cells, contribution, shifted, squares, centred = sums
@@ -153,6 +153,8 @@ class NativeEngine:
             np.moveaxis(delta, -1, 0),
             spread,
             np.moveaxis(deviation, -1, 0),
+            statistic,
+            p,
             centred,
             totals,
         )
