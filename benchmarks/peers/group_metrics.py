@@ -1,4 +1,6 @@
-"""W6: accuracy, selection rate and true positive rate in 4 groups, 1,000 replicates of 100,000 instances.
+"""W6: accuracy, selection rate and true positive rate in 4 groups, 100,000 instances, 1,000 or 10,000 replicates.
+
+Where replicates are few, calls take what begins them; of many, what a replicate takes.
 
 Everybody begins with three arrays of labels, predictions and groups; making askew's `Annotations` of them is timed,
 and so is the multinomial's cross table. A second askew contestant begins with `Annotations`.
@@ -17,7 +19,6 @@ import numpy.typing as npt
 import askew
 from benchmarks.peers.contest import Askew, Contestant, Workload
 
-B = 1_000
 GROUPS = 4
 #: How askew draws: a weight for each of the 16 distinct rows.
 WEIGHTS = "poisson-patterns"
@@ -73,7 +74,11 @@ def statistic(counts: Any) -> Any:
     return np.stack([right / view.co_group, predicted / view.co_group, both / truth], axis=1)
 
 
-class AskewBootstrap(Askew):
+class Resamples:
+    n_resamples = 1_000
+
+
+class AskewBootstrap(Resamples, Askew):
     name = "askew, from annotations"
 
     def prepare(self, data: Any, n_threads: int) -> None:
@@ -86,7 +91,7 @@ class AskewBootstrap(Askew):
 
     def bootstrap(self, table: askew.Annotations) -> askew.Estimate:
         sets = ["y", "ŷ", ["y", "ŷ"]]
-        return askew.bootstrap(statistic, test=table, sets=sets, n_resamples=B, weights=WEIGHTS, rng=0)
+        return askew.bootstrap(statistic, test=table, sets=sets, n_resamples=self.n_resamples, weights=WEIGHTS, rng=0)
 
     def run(self) -> Any:
         return self.bootstrap(self.table)
@@ -102,7 +107,7 @@ class AskewFromArrays(AskewBootstrap):
         return self.bootstrap(self.annotations())
 
 
-class Multinomial(Contestant):
+class Multinomial(Resamples, Contestant):
     name = "NumPy multinomial on the 16 cells"
     packages = ("numpy",)
     target = 1.0
@@ -113,7 +118,7 @@ class Multinomial(Contestant):
     def run(self) -> Any:
         truth, predicted, groups = self.data
         table = np.bincount((groups * 2 + truth) * 2 + predicted, minlength=4 * GROUPS)
-        drawn = np.random.default_rng(0).multinomial(len(truth), table / len(truth), size=B)
+        drawn = np.random.default_rng(0).multinomial(len(truth), table / len(truth), size=self.n_resamples)
         counts = np.concatenate([table[None], drawn]).reshape(-1, GROUPS, 2, 2)
         n, both = counts.sum(axis=(2, 3)), counts[:, :, 1, 1]
         right, selected = both + counts[:, :, 0, 0], counts[:, :, :, 1].sum(axis=2)
@@ -123,7 +128,7 @@ class Multinomial(Contestant):
         return summary(result[0], np.moveaxis(result[1:], 0, -1))
 
 
-class Fairlearn(Contestant):
+class Fairlearn(Resamples, Contestant):
     """MetricFrame with the metrics that fairlearn and scikit-learn ship; plain NumPy functions instead are no faster.
 
     The frame itself counts as one more replicate.
@@ -131,7 +136,7 @@ class Fairlearn(Contestant):
 
     name = "fairlearn MetricFrame(n_boot)"
     packages = ("fairlearn", "scikit-learn", "pandas")
-    portion = (11, B + 1)
+    portion = (11, Resamples.n_resamples + 1)
 
     def prepare(self, data: Any, n_threads: int) -> None:
         from fairlearn.metrics import MetricFrame, selection_rate, true_positive_rate
@@ -156,11 +161,13 @@ class Fairlearn(Contestant):
         return Summary(result.by_group.to_numpy(float).T, self.portion[0] - 1, median, None)
 
 
-W6 = Workload(
-    "W6",
-    "3 metrics by 4 groups, 100,000 rows, 1,000 replicates",
-    data,
-    (AskewFromArrays, AskewBootstrap, Multinomial, Fairlearn),
-    target=1000,
-    disagreement=disagreement,
+def workload(name: str, n_resamples: int, contestants: tuple[type[Contestant], ...]) -> Workload:
+    title = f"3 metrics by 4 groups, 100,000 rows, {n_resamples:,} replicates"
+    own = tuple(type(each.__name__, (each,), {"n_resamples": n_resamples}) for each in contestants)
+    return Workload(name, title, data, own, target=1000, disagreement=disagreement)
+
+
+W6 = (
+    workload("W6", Resamples.n_resamples, (AskewFromArrays, AskewBootstrap, Multinomial, Fairlearn)),
+    workload("W6-10000", 10_000, (AskewFromArrays, AskewBootstrap, Multinomial)),
 )

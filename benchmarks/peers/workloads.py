@@ -12,7 +12,7 @@ WORKLOADS = {
         itemsets.W3,
         mining.W4,
         *replicates.W5,
-        group_metrics.W6,
+        *group_metrics.W6,
         amplification.W7,
         *distinct_rows.W8,
     )
