@@ -29,7 +29,9 @@ inline const double* read_counts(const CountArray& array, Cell cell, std::int64_
   return out;
 }
 
-// Sum of f(r) over the replicates that count. Several sums side by side, for one alone would wait for each addition.
+// Sum of f(r) over the replicates that count: one condition says which, for of two that are nested, both on NaN, GCC 12
+// makes wrong code for AVX2 (the tests of each level tell). Several sums side by side, for one alone would wait for
+// each addition.
 template <class Predicate, class Function>
 inline double sum_where(const Predicate& counts, std::int64_t n_rows, const Function& f) {
   double sums[kSumLanes] = {};
