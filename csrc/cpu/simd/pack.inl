@@ -119,9 +119,7 @@ void lines_of(const std::uint8_t* bytes, std::int64_t p, Word* out, std::int64_t
       }
       for (int i = 0; i < kParts; ++i) {
         const std::int64_t c = first + 8 * i;
-        for (int g = 0; g < 4; ++g) exchange<32>(x[i][g], x[i][g + 4]);
-        for (int g = 0; g < 8; g += (g % 4 == 1) ? 3 : 1) exchange<16>(x[i][g], x[i][g + 2]);
-        for (int g = 0; g < 8; g += 2) exchange<8>(x[i][g], x[i][g + 1]);
+        three_steps<8>(x[i]);
         const int n_columns = p - c < 8 ? static_cast<int>(p - c) : 8;
         for (int k = 0; k < n_columns; ++k) {
           if (kInterleaved) transpose_words(x[i][k]);  // byte g, bit i is row 8 i + g

@@ -33,24 +33,31 @@ inline void exchange(Words& a, Words& b) {
 #endif
 }
 
-// Three of the six steps of Warren, Hacker's Delight, section 7-3, on eight rows that stay in registers: rows that are
-// `distance`, 2 * distance and 4 * distance apart change places with the bits at those distances.
-template <int kDistance>
-inline void three_steps(Words* rows) {
-  Words x[8];
-  for (int i = 0; i < 8; ++i) x[i] = rows[i * kDistance];
-  for (int i = 0; i < 4; ++i) exchange<4 * kDistance>(x[i], x[i + 4]);
-  for (int i = 0; i < 8; i += (i % 4 == 1) ? 3 : 1) exchange<2 * kDistance>(x[i], x[i + 2]);
-  for (int i = 0; i < 8; i += 2) exchange<kDistance>(x[i], x[i + 1]);
-  for (int i = 0; i < 8; ++i) rows[i * kDistance] = x[i];
+// The three steps of a transposition that exchange bits kWidth, 2 * kWidth and 4 * kWidth apart, on vectors that are as
+// many eighths of 8 * kWidth rows apart. Loops that every compiler unrolls, or the vectors would not stay in registers.
+template <int kWidth>
+inline void three_steps(Words (&x)[8]) {
+  for (int i = 0; i < 4; ++i) exchange<4 * kWidth>(x[i], x[i + 4]);
+  for (int i = 0; i < 8; i += 4)
+    for (int j = i; j < i + 2; ++j) exchange<2 * kWidth>(x[j], x[j + 2]);
+  for (int i = 0; i < 8; i += 2) exchange<kWidth>(x[i], x[i + 1]);
 }
 
+// The six steps of Warren, Hacker's Delight, section 7-3, in two rounds.
 void transpose(const Word* columns, Word* rows) {
   for (int lane = 0; lane < 8; lane += kWordLanes) {
-    Words x[64];
-    for (int c = 0; c < 64; ++c) std::memcpy(&x[c], columns + 8 * c + lane, kVectorBytes);
-    for (int r = 0; r < 8; ++r) three_steps<8>(x + r);
-    for (int r = 0; r < 64; r += 8) three_steps<1>(x + r);
-    for (int r = 0; r < 64; ++r) std::memcpy(rows + 8 * r + lane, &x[r], kVectorBytes);
+    Words between[64];
+    for (int c = 0; c < 8; ++c) {
+      Words x[8];
+      for (int i = 0; i < 8; ++i) std::memcpy(&x[i], columns + 8 * (c + 8 * i) + lane, kVectorBytes);
+      three_steps<8>(x);
+      for (int i = 0; i < 8; ++i) between[c + 8 * i] = x[i];
+    }
+    for (int r = 0; r < 64; r += 8) {
+      Words x[8];
+      for (int i = 0; i < 8; ++i) x[i] = between[r + i];
+      three_steps<1>(x);
+      for (int i = 0; i < 8; ++i) std::memcpy(rows + 8 * (r + i) + lane, &x[i], kVectorBytes);
+    }
   }
 }
