@@ -112,12 +112,13 @@ class Annotations(Named):
     ('female', 'male')
     """
 
-    __slots__ = ("_annotated", "_attributes", "_groups", "_ids")
+    __slots__ = ("_annotated", "_attributes", "_group_sizes", "_groups", "_ids")
 
     _attributes: Packed
     _groups: Packed
     _ids: npt.NDArray[Any] | None
     _annotated: Words | None
+    _group_sizes: npt.NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -478,7 +479,7 @@ class Annotations(Named):
     def _set(self, attributes: Packed, groups: Packed, ids: Any) -> None:
         if attributes.n != groups.n:
             raise InputError(f"attributes have {attributes.n:,} instances, groups have {groups.n:,}")
-        self._attributes, self._groups, self._annotated = attributes, groups, None
+        self._attributes, self._groups, self._annotated, self._group_sizes = attributes, groups, None, None
         self._ids = None if ids is None else interop.as_ids(ids)
         if self._ids is not None:
             if len(self._ids) != self.n:
@@ -522,6 +523,14 @@ class Annotations(Named):
             annotated.setflags(write=False)
             self._annotated = annotated
         return self._annotated
+
+    @property
+    def group_sizes(self) -> npt.NDArray[np.int64]:
+        """Number of instances in each group, int64 of shape (q,), read-only."""
+        if self._group_sizes is None:
+            self._group_sizes = np.bitwise_count(self.packed_groups).sum(axis=1, dtype=np.int64)
+            self._group_sizes.setflags(write=False)
+        return self._group_sizes
 
     @property
     def ids(self) -> npt.NDArray[Any] | None:

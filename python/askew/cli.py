@@ -142,8 +142,7 @@ def _demo(args: argparse.Namespace) -> None:
     train, test, pred = load_compas(args.groups)
 
     def text(result: Audit) -> str:
-        sizes = np.bitwise_count(test.packed_groups).sum(axis=1).tolist()
-        people = ", ".join(f"{name} {size:,}" for name, size in zip(test.group_names, sizes, strict=True))
+        people = ", ".join(f"{name} {size:,}" for name, size in zip(test.group_names, test.group_sizes, strict=True))
         return (
             "COMPAS risk scores of people arrested in Broward County, Florida, and whether they reoffended\n"
             "(ProPublica, “Machine Bias”, 2016; https://github.com/propublica/compas-analysis).\n"

@@ -23,7 +23,7 @@ def mined_arrays(annotations: Annotations, counts: Int64) -> dict[str, Int64]:
     return {
         "n": np.array([annotations.n]),
         "n_annotated": _ones(annotations.packed_annotated),
-        "true_groups": _ones(annotations.packed_groups)[None],
+        "true_groups": annotations.group_sizes[None],
         "truth": counts[None, :, :q],
         "true_sets": counts[None, :, q],
     }
@@ -56,7 +56,7 @@ class Layout:
             q = len(side.group_names)
             self._attributes.append(n_columns)
             self._groups.append(list(range(n_columns + self._p, n_columns + self._p + q)))
-            sizes = _ones(side.packed_groups)
+            sizes = side.group_sizes
             columns = zip(self._groups[-1], sizes.tolist(), strict=True)
             self._joint.append([None if whole and size == side.n else column for column, size in columns])
             blocks += [side.packed_attributes, side.packed_groups]

@@ -527,7 +527,7 @@ def _pair(groups: Any, names: tuple[str, ...]) -> list[int]:
 
 def _check_disjoint(annotations: Named) -> None:
     if isinstance(annotations, Annotations):
-        memberships = int(np.bitwise_count(annotations.packed_groups).sum())
+        memberships = int(annotations.group_sizes.sum())
         overlap = memberships > int(np.bitwise_count(np.bitwise_or.reduce(annotations.packed_groups, axis=0)).sum())
     else:
         overlap = isinstance(annotations, Scan) and annotations.overlapping
