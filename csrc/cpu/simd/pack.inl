@@ -73,14 +73,6 @@ inline void gather(const std::uint8_t* from, std::int64_t stride, Words* out) {
   out[0] = reinterpret_cast<Words>(_mm512_unpacklo_epi64(even, odd));
   out[1] = reinterpret_cast<Words>(_mm512_unpackhi_epi64(even, odd));
 }
-
-// Transposes the 8 × 8 bits of each word, the bytes of which come in reverse: as the matrix that the units are
-// multiplied with.
-inline void transpose_words(Words& x) {
-  const __m512i units = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201ull));
-  x = reinterpret_cast<Words>(_mm512_gf2p8affine_epi64_epi8(units, reinterpret_cast<__m512i>(x), 0));
-}
-constexpr bool kReversed = true;
 #else
 constexpr int kGathered = 8;
 
@@ -89,20 +81,6 @@ inline void gather(const std::uint8_t* from, std::int64_t stride, Words* out) {
   for (int w = 0; w < kWordLanes; ++w) std::memcpy(&words[w], from + w * stride, 8);
   std::memcpy(out, words, kVectorBytes);
 }
-
-// The bits of `low` change places with those `width` above them.
-inline void exchange_within(Words& a, int width, Word low) {
-  const Words swap = ((a >> width) ^ a) & low;
-  a ^= swap ^ (swap << width);
-}
-
-// Transposes the 8 × 8 bits of each word.
-inline void transpose_words(Words& x) {
-  exchange_within(x, 28, 0x00000000F0F0F0F0ull);
-  exchange_within(x, 14, 0x0000CCCC0000CCCCull);
-  exchange_within(x, 7, 0x00AA00AA00AA00AAull);
-}
-constexpr bool kReversed = false;
 #endif
 
 // bytes[(8 * w + g) * p + c] are rows 64 w + 8 g, 64 w + 8 g + 1, … of column c; or, interleaved, rows 64 w + g, 64 w +

@@ -43,21 +43,63 @@ inline void three_steps(Words (&x)[8]) {
   for (int i = 0; i < 8; i += 2) exchange<kWidth>(x[i], x[i + 1]);
 }
 
-// The six steps of Warren, Hacker's Delight, section 7-3, in two rounds.
-void transpose(const Word* columns, Word* rows) {
-  for (int lane = 0; lane < 8; lane += kWordLanes) {
-    Words between[64];
-    for (int c = 0; c < 8; ++c) {
-      Words x[8];
-      for (int i = 0; i < 8; ++i) std::memcpy(&x[i], columns + 8 * (c + 8 * i) + lane, kVectorBytes);
-      three_steps<8>(x);
-      for (int i = 0; i < 8; ++i) between[c + 8 * i] = x[i];
-    }
-    for (int r = 0; r < 64; r += 8) {
-      Words x[8];
-      for (int i = 0; i < 8; ++i) x[i] = between[r + i];
-      three_steps<1>(x);
-      for (int i = 0; i < 8; ++i) std::memcpy(rows + 8 * (r + i) + lane, &x[i], kVectorBytes);
+#if defined(__AVX512VPOPCNTDQ__)
+// Transposes the 8 × 8 bits of each word, the bytes of which come in reverse: as the matrix that the units are
+// multiplied with.
+inline void transpose_words(Words& x) {
+  const __m512i units = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201ull));
+  x = reinterpret_cast<Words>(_mm512_gf2p8affine_epi64_epi8(units, reinterpret_cast<__m512i>(x), 0));
+}
+constexpr bool kReversed = true;
+#else
+// The bits of `low` change places with those `width` above them.
+inline void exchange_within(Words& a, int width, Word low) {
+  const Words swap = ((a >> width) ^ a) & low;
+  a ^= swap ^ (swap << width);
+}
+
+// Transposes the 8 × 8 bits of each word.
+inline void transpose_words(Words& x) {
+  exchange_within(x, 28, 0x00000000F0F0F0F0ull);
+  exchange_within(x, 14, 0x0000CCCC0000CCCCull);
+  exchange_within(x, 7, 0x00AA00AA00AA00AAull);
+}
+constexpr bool kReversed = false;
+#endif
+
+// The six steps of Warren, Hacker's Delight, section 7-3, in two rounds: column c is load(c), row r goes to store(r,
+// …). Where 8 × 8 bits are transposed by one instruction, that stands for three of them, and bytes are moved in both
+// rounds.
+template <class Load, class Store>
+inline void transpose_lanes(const Load& load, const Store& store) {
+  Words between[64];
+  for (int c = 0; c < 8; ++c) {
+    Words x[8];
+    for (int i = 0; i < 8; ++i) x[i] = load(kReversed ? 8 * c + 7 - i : c + 8 * i);
+    three_steps<8>(x);
+    for (int i = 0; i < 8; ++i) {
+      if (kReversed) transpose_words(x[i]);
+      between[c + 8 * i] = x[i];
     }
   }
+  for (int r = 0; r < 64; r += 8) {
+    Words x[8];
+    for (int i = 0; i < 8; ++i) x[i] = between[r + i];
+    three_steps<kReversed ? 8 : 1>(x);
+    for (int i = 0; i < 8; ++i) store(r + i, x[i]);
+  }
+}
+
+inline Words load_words(const Word* from) {
+  Words x;
+  std::memcpy(&x, from, kVectorBytes);
+  return x;
+}
+
+inline void store_words(Word* to, const Words& x) { std::memcpy(to, &x, kVectorBytes); }
+
+void transpose(const Word* columns, Word* rows) {
+  for (int lane = 0; lane < 8; lane += kWordLanes)
+    transpose_lanes([&](int c) { return load_words(columns + 8 * c + lane); },
+                    [&](int r, const Words& x) { store_words(rows + 8 * r + lane, x); });
 }
