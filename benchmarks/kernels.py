@@ -120,6 +120,33 @@ class CountBySets(_Count, by="sets"): ...
 class CountByThreads(_Count, by="threads"): ...
 
 
+class CountPairs:
+    """All pairs of 100 attributes that are equally frequent, by themselves or within two groups: row by row where few
+    of a million rows contain an attribute. At least, where they are counted by columns, as `_Count`."""
+
+    params = ([0.01, 0.05, 0.1, 0.2], [0, 2])
+    param_names = ("density", "groups")
+    timeout = 300
+
+    def setup(self, density: float, groups: int) -> None:
+        self.n, p, rng = 1_000_000, 100, np.random.default_rng(0)
+        values = np.empty((self.n, p + 2), np.uint8)
+        for part in np.split(values, 10):
+            part[:, :p] = rng.random((len(part), p), np.float32) < density
+        values[:, p] = rng.random(self.n) < 0.5
+        values[:, p + 1] = 1 - values[:, p]
+        self.engine = choose("native")
+        self.columns = [self.engine.pack(values, 1)[0]]
+        pairs = list(combinations(range(p), 2))
+        sets = [(*pair, p + group) for pair in pairs for group in range(groups)] or pairs
+        self.itemsets = Itemsets(
+            np.array(sets, np.int32).ravel(), np.arange(len(sets) + 1, dtype=np.int64) * len(sets[0])
+        )
+
+    def time_pairs(self, density: float, groups: int) -> None:
+        self.engine.count(self.columns, self.n, self.itemsets, 1, None)
+
+
 class _Resample(_Kernel):
     """Counts in bootstrap replicates. At least: a weight for each row and replicate, and an addition for each set of
     the row."""

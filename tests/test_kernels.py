@@ -506,12 +506,47 @@ def test_count_among_the_rows_of_rare_columns_part_by_part(engine: Engine) -> No
         pytest.skip("is what others are compared with")
     n, p = 300_000, 70
     values = random_table(n, p, 0.01)
-    values[:, -1] = np.arange(n) % 3 > 0
-    pairs = np.repeat(list(combinations(range(p - 1), 2)), 8, axis=0).astype(np.int32)
-    sets = Itemsets(np.insert(pairs, 1, p - 1, axis=1).ravel(), np.arange(0, 3 * len(pairs) + 1, 3, dtype=np.int64))
-    within = values[values[:, -1] == 1].astype(np.float32)
+    values[:, -2:] = np.arange(n)[:, None] % [3, 5] > 0
+    pairs = np.repeat(list(combinations(range(p - 2), 2)), 8, axis=0).astype(np.int32)
+    both = np.insert(pairs, 1, [[p - 1], [p - 2]], axis=1)  # of four: pairs and triples have a way of their own
+    sets = Itemsets(both.ravel(), np.arange(0, 4 * len(pairs) + 1, 4, dtype=np.int64))
+    within = values[values[:, -2:].all(axis=1)].astype(np.float32)
     expected = (within.T @ within)[tuple(pairs.T)].astype(np.int64)
     assert np.array_equal(engine.count([packed(values)], n, sets, 2, None), expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "density"),
+    [
+        (64 * 512, 70, 0.05),
+        (300_001, 70, 0.1),  # more rows than the counters have room for
+        (70_001, 150, 0.03),  # more columns than are added up at a time
+        (70_001, 300, 0.002),
+        (8191, 100, 0.02),
+        (20_000, 90, 0.0),
+    ],
+)
+def test_count_pairs_of_rare_columns(engine: Engine, n_threads: int, n: int, p: int, density: float) -> None:
+    """All of them, in any order, by themselves and within groups, among single columns: row by row where that pays."""
+    if engine.name == "numpy":
+        pytest.skip("is what others are compared with")
+    rng = np.random.default_rng(n)
+    values = (rng.random((n, p)) < density * rng.uniform(0.5, 2, p)).astype(np.uint8)
+    values[:, p - 2] = rng.random(n) < 0.6
+    values[:, p - 1] = 1 - values[:, p - 2]
+    pairs = rng.permuted(np.array(list(combinations(range(p - 2), 2)), np.int32), axis=1)
+    lots: list[np.ndarray] = [np.arange(p, dtype=np.int32)[:, None], pairs[:50], rng.permutation(pairs)]
+    lots += [np.insert(pairs, position, group, axis=1) for position, group in ((2, p - 1), (0, p - 2))]
+    sizes = np.concatenate([np.full(len(lot), lot.shape[1]) for lot in lots])
+    sets = Itemsets(np.concatenate([lot.ravel() for lot in lots]), np.concatenate([[0], np.cumsum(sizes)]))
+    exact = values.astype(np.float32)
+    groups = [None, None, None, p - 1, p - 2]
+    expected = []
+    for lot, group in zip(lots, groups, strict=True):
+        within = exact if group is None else exact * exact[:, [group]]
+        members = lot[lot != group].reshape(len(lot), -1)
+        expected.append((within.T @ exact)[members[:, 0], members[:, -1]].astype(np.int64))
+    assert np.array_equal(engine.count([packed(values)], n, sets, n_threads, None), np.concatenate(expected))
 
 
 def test_columns_may_come_in_several_blocks(engine: Engine) -> None:

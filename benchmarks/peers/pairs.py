@@ -43,7 +43,7 @@ def pair_sets() -> askew.AttributeSets:
 def counting_limit(n: int, n_itemsets: int) -> Limit:
     return Limit(
         {"and_popcount_words": n_itemsets * -(-n // 64)},
-        "one AND + population count + add per word and itemset, from L1",
+        "one AND + population count + add per word and itemset, from L1 (rows may take less)",
     )
 
 

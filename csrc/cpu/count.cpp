@@ -41,15 +41,17 @@ void count_unplanned(const Columns& columns, std::int64_t n_words, const Itemset
   }
 }
 
-void count_in_whole_table(const Columns& columns, std::int64_t n_words, const ItemsetList& list, std::int64_t* out,
-                          int n_threads, const Monitor& monitor) {
+// The itemsets of a list, and in the same pass those that are counted by rows.
+void count_in_whole_table(const Columns& columns, std::int64_t n_words, const ItemsetList& list,
+                          const RowTally& by_rows, std::int64_t* out, int n_threads, const Monitor& monitor) {
   const Itemsets itemsets = list.view();
+  if (itemsets.size == 0 && !by_rows.any()) return;
   const std::int64_t fitting = kBlockWords / std::max<std::int64_t>(std::ssize(columns), 1) / 8 * 8;
   const std::int64_t block = std::clamp<std::int64_t>(fitting, 128, 1024), n_blocks = (n_words + block - 1) / block;
   // There is work for every thread, with few itemsets in many rows and the other way round.
   const std::int64_t n_tasks = 8 * n_threads, n_ranges = std::min(n_tasks, n_blocks);
   const std::int64_t per_plan = std::clamp<std::int64_t>(itemsets.size * n_ranges / n_tasks, 256, kSetsPerPlan);
-  const std::int64_t n_plans = (itemsets.size + per_plan - 1) / per_plan;
+  const std::int64_t n_plans = std::max<std::int64_t>((itemsets.size + per_plan - 1) / per_plan, 1);
   std::vector<std::unique_ptr<const CountPlan>> plans(static_cast<std::size_t>(n_plans));
   parallel_for(n_plans, n_threads, monitor, [&](std::int64_t p, int, Watch&) {
     const std::int64_t begin = p * per_plan, end = std::min(itemsets.size, begin + per_plan);
@@ -58,6 +60,7 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
   });
   const bool on_cache_lines = std::ranges::all_of(
       columns, [](const Word* column) { return reinterpret_cast<std::uintptr_t>(column) % 64 == 0; });
+  std::vector<std::unique_ptr<RowTally::Sums>> tallies(static_cast<std::size_t>(n_threads));
   std::mutex mutex;
   parallel_for(n_plans * n_ranges, n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
     const CountPlan& plan = *plans[static_cast<std::size_t>(task / n_ranges)];
@@ -69,9 +72,16 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
     std::vector<std::int64_t> sums(plan.n_counts(), 0);
     Columns part(plan.columns().size()), next;
     WordBuffer buffer;
+    RowTally::Sums* tally = nullptr;
+    if (by_rows.any() && task < n_ranges) {  // with the first plan
+      std::unique_ptr<RowTally::Sums>& own = tallies[static_cast<std::size_t>(thread)];
+      if (!own) own = std::make_unique<RowTally::Sums>(by_rows);
+      tally = own.get();
+    }
     for (std::int64_t word = begin; word < end; word += step) {
       watch.check(thread);
       const std::int64_t n_here = std::min(step, end - word);
+      if (tally != nullptr) by_rows.add(columns, word, n_here, *tally);
       Word* copy = copied ? buffer.reserve(part.size() * static_cast<std::size_t>(n_here)) : nullptr;
       for (std::size_t c = 0; c < part.size(); ++c) {
         part[c] = columns[static_cast<std::size_t>(plan.columns()[c])] + word;
@@ -88,6 +98,8 @@ void count_in_whole_table(const Columns& columns, std::int64_t n_words, const It
     for (std::size_t i = 0; i < sums.size(); ++i)
       if (plan.itemset_of(i) >= 0) out[list.numbers[static_cast<std::size_t>(plan.itemset_of(i))]] += sums[i];
   });
+  for (const std::unique_ptr<RowTally::Sums>& tally : tallies)
+    if (tally) by_rows.collect(*tally, out);
 }
 
 }  // namespace
@@ -105,8 +117,11 @@ void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std
     return;
   }
   for (std::int64_t begin = 0; begin < itemsets.size; begin += kSetsAtATime) {
-    const SplitItemsets parts = split(columns, n_words, itemsets, begin, std::min(itemsets.size, begin + kSetsAtATime));
-    count_in_whole_table(columns, n_words, parts.whole, out, n_threads, monitor);
+    const std::int64_t end = std::min(itemsets.size, begin + kSetsAtATime);
+    const std::vector<std::int64_t> ones = estimated_ones(columns, n_words, itemsets, begin, end);
+    const RowTally by_rows = ones.empty() ? RowTally() : RowTally(ones, n_words, itemsets, begin, end);
+    const SplitItemsets parts = split(ones, n_words, itemsets, begin, end, by_rows);
+    count_in_whole_table(columns, n_words, parts.whole, by_rows, out, n_threads, monitor);
     if (!parts.pivots.empty()) count_among_rows(columns, n_words, parts, out, n_threads, monitor);
   }
 }

@@ -20,26 +20,6 @@ Items items_of(const Itemsets& itemsets, std::int64_t s) {
   return {itemsets.items + itemsets.offsets[s], itemsets.items + itemsets.offsets[s + 1]};
 }
 
-// About how many ones each column has that occurs together with another: that decides what is done, not what comes out.
-std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets,
-                                         std::int64_t begin, std::int64_t end) {
-  std::vector<bool> joined(columns.size());
-  for (std::int64_t s = begin; s < end; ++s)
-    if (const Items items = items_of(itemsets, s); items.size() > 1)
-      for (const std::int32_t item : items) joined[static_cast<std::size_t>(item)] = true;
-  const std::int64_t n_blocks = n_words / kBlockWords, n_sampled = std::min(n_blocks, kSampledBlocks);
-  std::vector<std::int64_t> ones(columns.size(), 0);
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (!joined[c]) continue;
-    for (std::int64_t i = 0; i < n_sampled; ++i) {
-      const Word* block = columns[c] + i * n_blocks / n_sampled * kBlockWords;
-      simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1, nullptr);
-    }
-    ones[c] = ones[c] * n_blocks / n_sampled + 1;
-  }
-  return ones;
-}
-
 // Which columns to count among: estimates in cycles.
 std::vector<bool> chosen_pivots(const std::vector<std::int64_t>& ones, const std::vector<std::int64_t>& n_sets,
                                 std::int64_t n_words) {
@@ -64,54 +44,75 @@ void append(ItemsetList& list, Items items, std::int64_t number) {
   list.numbers.push_back(number);
 }
 
-// Itemsets begin … end - 1, but for those that are empty.
-ItemsetList list_of(const Itemsets& itemsets, std::int64_t begin, std::int64_t end) {
+// Itemsets begin … end - 1, but for those that are empty or counted by rows.
+ItemsetList list_of(const Itemsets& itemsets, std::int64_t begin, std::int64_t end, const RowTally& by_rows) {
   ItemsetList list;
-  const std::int64_t first = itemsets.offsets[begin];
-  list.items.assign(itemsets.items + first, itemsets.items + itemsets.offsets[end]);
+  list.items.reserve(static_cast<std::size_t>(itemsets.offsets[end] - itemsets.offsets[begin]));
   list.offsets.reserve(static_cast<std::size_t>(end - begin) + 1);
   list.numbers.reserve(static_cast<std::size_t>(end - begin));
-  for (std::int64_t s = begin; s < end; ++s) {
-    if (itemsets.offsets[s] == itemsets.offsets[s + 1]) continue;
-    list.offsets.push_back(itemsets.offsets[s + 1] - first);
-    list.numbers.push_back(s);
-  }
+  for (std::int64_t s = begin; s < end; ++s)
+    if (itemsets.offsets[s] < itemsets.offsets[s + 1] && !by_rows.has(s - begin))
+      append(list, items_of(itemsets, s), s);
   return list;
 }
 
 }  // namespace
 
-SplitItemsets split(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets, std::int64_t begin,
-                    std::int64_t end) {
+std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets,
+                                         std::int64_t begin, std::int64_t end) {
+  if (end - begin < kMinSets || n_words == 0) return {};
+  std::vector<bool> joined(columns.size());
+  for (std::int64_t s = begin; s < end; ++s)
+    if (const Items items = items_of(itemsets, s); items.size() > 1)
+      for (const std::int32_t item : items) joined[static_cast<std::size_t>(item)] = true;
+  const std::int64_t n_blocks = n_words / kBlockWords, n_sampled = std::min(n_blocks, kSampledBlocks);
+  std::vector<std::int64_t> ones(columns.size(), 0);
+  const auto sampled = [&](std::size_t c, std::int64_t i) {
+    return columns[c] + i * n_blocks / n_sampled * kBlockWords;
+  };
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (c + 1 < columns.size() && joined[c + 1])
+      for (std::int64_t i = 0; i < n_sampled; ++i) __builtin_prefetch(sampled(c + 1, i));
+    if (!joined[c]) continue;
+    for (std::int64_t i = 0; i < n_sampled; ++i) {
+      const Word* block = sampled(c, i);
+      simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1, nullptr);
+    }
+    ones[c] = ones[c] * n_blocks / n_sampled + 1;
+  }
+  return ones;
+}
+
+SplitItemsets split(const std::vector<std::int64_t>& ones, std::int64_t n_words, const Itemsets& itemsets,
+                    std::int64_t begin, std::int64_t end, const RowTally& by_rows) {
   SplitItemsets result;
-  std::vector<bool> chosen(columns.size());
-  std::vector<std::int64_t> ones, n_sets(columns.size(), 0);
+  std::vector<bool> chosen(ones.size());
+  std::vector<std::int64_t> n_sets(ones.size(), 0);
   const auto rarest = [&](Items items) {
     return *std::min_element(items.begin(), items.end(), [&](std::int32_t a, std::int32_t b) {
       return ones[static_cast<std::size_t>(a)] < ones[static_cast<std::size_t>(b)];
     });
   };
-  if (end - begin >= kMinSets && n_words > 0) {
-    ones = estimated_ones(columns, n_words, itemsets, begin, end);
+  if (!ones.empty()) {
     for (std::int64_t s = begin; s < end; ++s)
-      if (const Items items = items_of(itemsets, s); items.size() > 1)
+      if (const Items items = items_of(itemsets, s); items.size() > 1 && !by_rows.has(s - begin))
         ++n_sets[static_cast<std::size_t>(rarest(items))];
     chosen = chosen_pivots(ones, n_sets, n_words);
   }
-  std::vector<std::int32_t> pivot_of(columns.size(), -1);
-  for (std::size_t c = 0; c < columns.size(); ++c)
+  std::vector<std::int32_t> pivot_of(ones.size(), -1);
+  for (std::size_t c = 0; c < ones.size(); ++c)
     if (chosen[c]) {
       pivot_of[c] = static_cast<std::int32_t>(result.pivots.size());
       result.pivots.push_back({static_cast<std::int32_t>(c), {}});
     }
   if (result.pivots.empty()) {
-    result.whole = list_of(itemsets, begin, end);
+    result.whole = list_of(itemsets, begin, end, by_rows);
     return result;
   }
-  std::vector<std::int32_t> rest, number_of(columns.size(), -1);
+  std::vector<std::int32_t> rest, number_of(ones.size(), -1);
   for (std::int64_t s = begin; s < end; ++s) {
     const Items items = items_of(itemsets, s);
-    if (items.empty()) continue;
+    if (items.empty() || by_rows.has(s - begin)) continue;
     const std::int32_t pivot = items.size() > 1 ? pivot_of[static_cast<std::size_t>(rarest(items))] : -1;
     if (pivot < 0) {
       append(result.whole, items, s);
@@ -124,7 +125,7 @@ SplitItemsets split(const Columns& columns, std::int64_t n_words, const Itemsets
     append(to.itemsets, rest, s);
     for (const std::int32_t item : items) number_of[static_cast<std::size_t>(item)] = 0;
   }
-  for (std::size_t c = 0; c < columns.size(); ++c)
+  for (std::size_t c = 0; c < ones.size(); ++c)
     if (number_of[c] == 0) {
       number_of[c] = static_cast<std::int32_t>(result.pivot_columns.size());
       result.pivot_columns.push_back(static_cast<std::int32_t>(c));

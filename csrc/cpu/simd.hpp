@@ -95,11 +95,30 @@ constexpr int kTile = 4;                    // 16 totals and what is added to th
 
 constexpr int kProposals = 16;  // at a time: as many as the widest vectors have lanes
 
+// Rows of kTallied columns, two words each, are added up in units, what is missing to a whole one being an empty row.
+// Places are words: that of a row twice its slot (see transpose).
+constexpr int kTallied = 128, kRowWords = 2, kRowsPerUnit = 32;
+constexpr std::int64_t kTalliedWords = 128;  // of a column at a time: rows that stay in the L2 cache
+constexpr std::uint16_t kEmptyPlace = kTalliedWords * kWordBits * kRowWords;
+// Of vertical counters: bit i of the sums of first and of second rows of all pairs. The last holds half of what can be
+// added, and less than one unit adds 16.
+constexpr int kPlanes = 13, kMaxUnits = (1 << (kPlanes - 4)) - 1;
+
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
-constexpr std::int64_t kOnesBeyond = 64;     // how far `ones_of` may write beyond the last one
+constexpr std::int64_t kOnesBeyond = 128;    // how far `ones_of` may write beyond the last one
+
+// What counting pairs takes, in cycles, as measured in tables of a million rows.
+struct TallyCosts {
+  double pair;    // per word: count_tile
+  double stem;    // per word, and
+  double listed;  // per row: list_rows
+  double added;   // per row: add_rows
+  double tile;    // per word of kTallied columns: wide_rows
+};
 
 struct SimdKernels {
   const char* name;
+  TallyCosts costs;
 
   // Adds to counts[stride * r + t] the number of ones in the conjunction of the k columns of `prefix` with rows[r] and
   // tails[t], for 1 to kTile rows and tails. k ≥ 0. Numbers of words are whole multiples of 8, here and below.
@@ -117,6 +136,15 @@ struct SimdKernels {
   // From 64 columns of 512 rows, columns[8 * c + w] being word w of column c, to rows: bit c of rows[8 * r + w] is bit
   // r of columns[8 * c + w], that is of row 64 * w + r.
   void (*transpose)(const Word* columns, Word* rows);
+  // The rows of 512 rows of kTallied columns, from word `begin` on: those of row 64 * w + r at rows[2 * (8 * r + w)].
+  // Columns that do not exist are 0.
+  void (*wide_rows)(const Word* const* columns, int n_columns, std::int64_t begin, Word* rows);
+  // As ones_of, but places, and empty ones behind them up to a whole unit. Returns the number of units. At most
+  // kTalliedWords.
+  std::int64_t (*list_rows)(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                            std::uint16_t* places);
+  // Adds the rows at `places` to kPlanes planes of two rows each. At most kMaxUnits from the time when they were 0.
+  void (*add_rows)(const Word* rows, const std::uint16_t* places, std::int64_t n_units, Word* planes);
   // Packs 512 rows of p ≤ kPackColumns values: word w of column c goes to out[c * out_stride + w]. Returns the OR of
   // all values (more than 1: bad input).
   std::uint8_t (*pack_rows)(const std::uint8_t* values, std::int64_t row_stride, std::int64_t p, Word* out,

@@ -3,6 +3,7 @@
 // processor that cannot run them): so no standard containers, and everything lives in an unnamed namespace.
 #include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu/simd.hpp"
 
@@ -36,6 +37,7 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 // clang-format off: resampling needs the weights, counting the transposition's vectors
 #include "cpu/simd/bits.inl"
 #include "cpu/simd/transpose.inl"
+#include "cpu/simd/tally.inl"
 #include "cpu/simd/pack.inl"
 #include "cpu/simd/count.inl"
 #include "cpu/simd/weights.inl"
@@ -46,10 +48,14 @@ typedef std::uint32_t Lanes __attribute__((vector_size(kVectorBytes)));
 // clang-format on
 
 constexpr SimdKernels kKernels = {ASKEW_STRING(ASKEW_SIMD_LEVEL),
+                                  kTallyCosts,
                                   count_tile,
                                   and_columns,
                                   ones_of,
                                   transpose,
+                                  wide_rows,
+                                  list_rows,
+                                  add_rows,
                                   pack_rows,
                                   pack_column,
                                   accumulate,

@@ -92,18 +92,119 @@ inline std::int64_t ones_of_word(Word word, std::uint16_t base, std::uint16_t* o
 }
 #endif
 
+// What becomes of the positions that are listed.
+struct AsTheyAre {
+  static Halves of(Halves positions) { return positions; }
+};
+
+typedef Halves Positions __attribute__((aligned(2), may_alias));
+
+template <class Finish>
+inline void finish(std::int64_t n, std::uint16_t* out) {
+  if constexpr (std::is_same_v<Finish, AsTheyAre>) return;
+  for (std::int64_t i = 0; i < n; i += kVectorBytes / 2) {
+    Positions* const at = reinterpret_cast<Positions*>(out + i);
+    *at = Finish::of(*at);
+  }
+}
+
 // First the words that are not 0, then their ones: neither needs a branch that is hard to predict.
-std::int64_t ones_of(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
-                     std::uint16_t* out) {
+template <class Finish>
+std::int64_t ones_of_few_words(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                               std::uint16_t* out) {
   Word words[kMaxOnesWords + 8];
-  std::uint16_t positions[kMaxOnesWords + 8];
+  std::uint16_t numbers[kMaxOnesWords + 8];
   std::int64_t n_found = 0;
   for (std::int64_t word = 0; word < n_words; word += Bits::words) {
     __builtin_prefetch(columns[k] + begin + word);
-    n_found += Bits::nonzero(conjunction(columns, k, begin + word), word, words + n_found, positions + n_found);
+    n_found += Bits::nonzero(conjunction(columns, k, begin + word), word, words + n_found, numbers + n_found);
   }
   std::uint16_t* end = out;
   for (std::int64_t i = 0; i < n_found; ++i)
-    end += ones_of_word(words[i], static_cast<std::uint16_t>(positions[i] * kWordBits), end);
+    end += ones_of_word(words[i], static_cast<std::uint16_t>(numbers[i] * kWordBits), end);
+  finish<Finish>(end - out, out);
   return end - out;
+}
+
+#if defined(__AVX512VPOPCNTDQ__)
+struct AllBytes {
+  alignas(64) std::uint8_t bytes[256];
+};
+
+constexpr AllBytes all_bytes() {
+  AllBytes all{};
+  for (int i = 0; i < 256; ++i) all.bytes[i] = static_cast<std::uint8_t>(i);
+  return all;
+}
+
+constexpr AllBytes kAllBytes = all_bytes();
+
+// Where most words have ones: the lower bytes of their positions, and the upper ones, which four words have in common.
+// They are put together when many are there, for a load that follows narrower stores too soon has to wait.
+template <class Finish>
+std::int64_t ones_of_all_words(const Word* words, std::int64_t n_words, std::uint16_t* out) {
+  constexpr std::int64_t kWordsAtATime = 128, kMost = kWordsAtATime * kWordBits;
+  std::uint8_t lower[kMost + 64], upper[kMost + 256];
+  __m512i positions[4], number = _mm512_setzero_si512();
+  for (int i = 0; i < 4; ++i) positions[i] = _mm512_load_si512(kAllBytes.bytes + 64 * i);
+  std::uint16_t* const begin = out;
+  for (std::int64_t first = 0; first < n_words; first += kWordsAtATime) {
+    const std::int64_t n_left = n_words - first, n_here = n_left < kWordsAtATime ? n_left : kWordsAtATime;
+    std::int64_t n = 0;
+    for (std::int64_t word = first; word < first + n_here; word += 4) {
+      std::int64_t begins[4], end = n;
+      __m512i found[4];
+      for (int i = 0; i < 4; ++i) {
+        begins[i] = end;
+        end += __builtin_popcountll(words[word + i]);
+        found[i] = _mm512_maskz_compress_epi8(words[word + i], positions[i]);
+      }
+      if (end - n <= 32) {  // narrow stores seldom cross a cache line
+        for (int i = 0; i < 4; ++i)
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(lower + begins[i]), _mm512_castsi512_si256(found[i]));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(upper + n), _mm512_castsi512_si256(number));
+      } else {
+        for (int i = 0; i < 4; ++i) {
+          _mm512_storeu_si512(lower + begins[i], found[i]);
+          _mm512_storeu_si512(upper + n + 64 * i, number);
+        }
+      }
+      n = end;
+      number = _mm512_add_epi8(number, _mm512_set1_epi8(1));
+    }
+    for (std::int64_t i = 0; i < n; i += 64)  // two at a time: fewer ends of the loop to foresee
+      for (std::int64_t j = i; j < i + 64; j += 32) {
+        const auto bytes = [j](const std::uint8_t* from) {
+          return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + j)));
+        };
+        const __m512i all = _mm512_or_si512(bytes(lower), _mm512_slli_epi16(bytes(upper), 8));
+        _mm512_storeu_si512(out + j, reinterpret_cast<__m512i>(Finish::of(reinterpret_cast<Halves>(all))));
+      }
+    out += n;
+  }
+  return out - begin;
+}
+
+template <class Finish>
+std::int64_t ones_as(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                     std::uint16_t* out) {
+  const __m512i first = n_words > 0 ? conjunction(columns, k, begin) : _mm512_setzero_si512();
+  if (__builtin_popcount(_mm512_test_epi64_mask(first, first)) <= 4)
+    return ones_of_few_words<Finish>(columns, k, begin, n_words, out);
+  alignas(64) Word both[kMaxOnesWords];
+  if (k > 1) and_columns(columns, k, begin, n_words, both);
+  for (std::int64_t word = 0; word < n_words; word += 8) __builtin_prefetch(columns[k] + begin + word);
+  return ones_of_all_words<Finish>(k > 1 ? both : columns[0] + begin, n_words, out);
+}
+#else
+template <class Finish>
+std::int64_t ones_as(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                     std::uint16_t* out) {
+  return ones_of_few_words<Finish>(columns, k, begin, n_words, out);
+}
+#endif
+
+std::int64_t ones_of(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
+                     std::uint16_t* out) {
+  return ones_as<AsTheyAre>(columns, k, begin, n_words, out);
 }

@@ -156,7 +156,8 @@ KERNELS = """\
   pack       rows of bytes, sparse rows and lists of tags, into columns of bits
   patterns   a hash table in the cache of each thread; if rows are many, one table for each part of the hashes
   mine       rare columns first, on the rows that are left; by rows where these are short
-  count      itemsets that share columns together, in blocks that fit the L2 cache; pairs in tiles of 4 by 4 columns
+  count      itemsets that share columns together, in blocks that fit the L2 cache, in tiles of 4 by 4 columns; many
+             pairs of rare columns row by row
   resample   weights="poisson", "poisson32": a weight for each row and replicate, drawn in registers, 128 replicates
              at a time, and added to the counts of the itemsets that the row contains
              weights="poisson-patterns": a draw for each bit of the number of times that a distinct row occurs
