@@ -150,17 +150,14 @@ RowTally::RowTally(const std::vector<std::int64_t>& ones, std::int64_t n_words, 
 
 RowTally::Sums::Sums(const RowTally& tally)
     : rows_(tally.n_tiles()), planes_(tally.parts_.size()), counts_(tally.parts_.size() * kTallied, 0) {
-  for (std::unique_ptr<Word[]>& rows : rows_) {
-    rows = std::make_unique_for_overwrite<Word[]>(kEmptyPlace + kRowWords);
-    std::fill_n(rows.get() + kEmptyPlace, kRowWords, Word{0});
-  }
+  for (WordBuffer& rows : rows_) std::fill_n(rows.reserve(kEmptyPlace + kRowWords) + kEmptyPlace, kRowWords, Word{0});
 }
 
 void RowTally::Sums::add(std::size_t part, std::size_t tile, const std::uint16_t* places, std::int64_t n_units) {
   Planes& planes = planes_[part];
   if (planes.n_units + n_units > kMaxUnits) flush(part);
   planes.n_units += n_units;
-  simd().add_rows(rows_[tile].get(), places, n_units, planes.words);
+  simd().add_rows(rows_[tile].data(), places, n_units, planes.words);
 }
 
 std::int64_t RowTally::Sums::count(std::size_t part, std::uint32_t tail) {
@@ -197,7 +194,7 @@ void RowTally::add_block(const Columns& columns, std::int64_t begin, std::int64_
     for (std::int64_t word = 0; word < n_words; word += kBlockWords)
       kernels.wide_rows(tails, n_tails, begin + word, sums.rows(tile) + word * kWordBits * kRowWords);
   }
-  std::uint16_t places[kTalliedWords * kWordBits + kOnesBeyond];
+  alignas(64) std::uint16_t places[kTalliedWords * kWordBits + kOnesBeyond];
   std::size_t n_fetched = 0;  // of the tails, in the next block most likely
   for (std::size_t s = 0; s < stems_.size(); ++s) {
     for (; n_fetched * stems_.size() < (s + 1) * tails_.size(); ++n_fetched) {
@@ -209,7 +206,8 @@ void RowTally::add_block(const Columns& columns, std::int64_t begin, std::int64_
     const Word* stem_columns[3];
     for (std::size_t i = 0; i < 2; ++i)
       stem_columns[i] = columns[static_cast<std::size_t>(std::max(stem.columns[i], 0))];
-    stem_columns[stem.n_columns] = stem_columns[0];
+    const Stem& next = stems_[std::min(s + 1, stems_.size() - 1)];  // which is fetched meanwhile
+    stem_columns[stem.n_columns] = columns[static_cast<std::size_t>(next.columns[0])];
     const std::int64_t n_units = kernels.list_rows(stem_columns, stem.n_columns, begin, n_words, places);
     for (std::size_t part = stem.begin; part < stem.end; ++part) sums.add(part, parts_[part].tile, places, n_units);
   }

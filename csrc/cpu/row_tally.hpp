@@ -4,11 +4,11 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "cpu/kernels.hpp"
 #include "cpu/simd.hpp"
+#include "cpu/word_buffer.hpp"
 
 namespace askew {
 
@@ -62,20 +62,20 @@ class RowTally::Sums {
   explicit Sums(const RowTally& tally);
 
   // The rows of the block that is being added, in a tile.
-  Word* rows(std::size_t tile) { return rows_[tile].get(); }
+  Word* rows(std::size_t tile) { return rows_[tile].data(); }
   void add(std::size_t part, std::size_t tile, const std::uint16_t* places, std::int64_t n_units);
   std::int64_t count(std::size_t part, std::uint32_t tail);
 
  private:
   static constexpr int kPlaneWords = 2 * kRowWords;
   struct Planes {
-    Word words[kPlanes * kPlaneWords] = {};
+    alignas(64) Word words[kPlanes * kPlaneWords] = {};
     std::int64_t n_units = 0;  // since they were 0
   };
 
   void flush(std::size_t part);
 
-  std::vector<std::unique_ptr<Word[]>> rows_;  // of each tile, and an empty one behind them
+  std::vector<WordBuffer> rows_;  // of each tile, and an empty one behind them
   std::vector<Planes> planes_;
   std::vector<std::int64_t> counts_;
 };

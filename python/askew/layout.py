@@ -181,6 +181,10 @@ def _cross(sets: Itemsets, first_column: int, others: list[int | None]) -> Items
 
 
 def _join(lots: list[Itemsets]) -> Itemsets:
-    starts = np.cumsum([0, *(len(lot.items) for lot in lots[:-1])])
-    offsets = [lot.offsets[1:] + start for lot, start in zip(lots, starts, strict=True)]
-    return Itemsets(np.concatenate([lot.items for lot in lots]), np.concatenate([np.zeros(1, np.int64), *offsets]))
+    offsets = np.zeros(sum(map(len, lots)) + 1, np.int64)
+    place, n_items = 1, 0
+    for lot in lots:
+        np.add(lot.offsets[1:], n_items, out=offsets[place : place + len(lot)])
+        place += len(lot)
+        n_items += len(lot.items)
+    return Itemsets(np.concatenate([lot.items for lot in lots]), offsets)
