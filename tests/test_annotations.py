@@ -40,6 +40,8 @@ def assert_holds(annotations: Annotations, attributes: Any, groups: Any) -> None
         assert packed.flags.c_contiguous
         assert not packed.flags.writeable
         assert np.bitwise_count(packed).sum() == expected.sum()  # and nothing beyond the last instance
+    assert annotations.group_sizes.tolist() == np.asarray(groups, bool).sum(axis=0).tolist()
+    assert not annotations.group_sizes.flags.writeable
 
 
 # ---- what a user does

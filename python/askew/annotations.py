@@ -526,7 +526,13 @@ class Annotations(Named):
 
     @property
     def group_sizes(self) -> npt.NDArray[np.int64]:
-        """Number of instances in each group, int64 of shape (q,), read-only."""
+        """Number of instances in each group, int64 of shape (q,), read-only.
+
+        Examples
+        --------
+        >>> Annotations([[1], [0], [1]], ["female", "male", "male"]).group_sizes
+        array([1, 2])
+        """
         if self._group_sizes is None:
             self._group_sizes = np.bitwise_count(self.packed_groups).sum(axis=1, dtype=np.int64)
             self._group_sizes.setflags(write=False)
