@@ -100,8 +100,8 @@ constexpr int kProposals = 16;  // at a time: as many as the widest vectors have
 constexpr int kTallied = 128, kRowWords = 2, kRowsPerUnit = 32;
 constexpr std::int64_t kTalliedWords = 128;  // of a column at a time: rows that stay in the L2 cache
 constexpr std::uint16_t kEmptyPlace = kTalliedWords * kWordBits * kRowWords;
-// Of vertical counters: bit i of the sums of first and of second rows of all pairs. The last holds half of what can be
-// added, and less than one unit adds 16.
+// Vertical counters: plane i holds bit i of the sums of the first and of the second rows of all pairs. A unit adds at
+// most half of its rows to a sum.
 constexpr int kPlanes = 13, kMaxUnits = (1 << (kPlanes - 4)) - 1;
 
 constexpr std::int64_t kMaxOnesWords = 512;  // positions of ones fit 16 bits, and the words a stack
@@ -136,8 +136,8 @@ struct SimdKernels {
   // From 64 columns of 512 rows, columns[8 * c + w] being word w of column c, to rows: bit c of rows[8 * r + w] is bit
   // r of columns[8 * c + w], that is of row 64 * w + r.
   void (*transpose)(const Word* columns, Word* rows);
-  // The rows of 512 rows of kTallied columns, from word `begin` on: those of row 64 * w + r at rows[2 * (8 * r + w)].
-  // Columns that do not exist are 0.
+  // 512 rows of kTallied columns, from word `begin` on: the words of row 64 * w + r to rows[2 * (8 * r + w)] and
+  // behind. Columns that do not exist are 0.
   void (*wide_rows)(const Word* const* columns, int n_columns, std::int64_t begin, Word* rows);
   // As ones_of, but places, and empty ones behind them up to a whole unit. Returns the number of units. At most
   // kTalliedWords.
