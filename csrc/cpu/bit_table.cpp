@@ -11,14 +11,8 @@ namespace {
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kBlocksPerTask = 64;
 
-// The transposition of 64 columns of 512 rows puts row 64 w + r at 8 r + w.
-constexpr std::uint32_t slot_of(std::uint32_t row) {
-  return (row & ~std::uint32_t{511}) | (row & 63) << 3 | (row >> 6 & 7);
-}
-
-constexpr std::uint32_t row_at(std::uint32_t slot) {
-  return (slot & ~std::uint32_t{511}) | (slot & 7) << 6 | (slot >> 3 & 63);
-}
+// The inverse of slot_of.
+constexpr std::uint32_t row_at(std::uint32_t slot) { return slot - slot % 512 + slot % 8 * 64 + slot % 512 / 8; }
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include <mutex>
 
 #include "cpu/count_plan.hpp"
+#include "cpu/estimated_ones.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/pivots.hpp"
 #include "cpu/simd.hpp"

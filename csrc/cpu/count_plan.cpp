@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <span>
 
+#include "cpu/items.hpp"
 #include "cpu/simd.hpp"
 
 namespace askew {
 namespace {
-
-using Items = std::span<const std::int32_t>;
-
-Items items_of(const Itemsets& itemsets, std::int64_t s) {
-  return {itemsets.items + itemsets.offsets[s], itemsets.items + itemsets.offsets[s + 1]};
-}
 
 // All columns but the last; of a single column, this one.
 Items stem_of(const Itemsets& itemsets, std::int64_t s) {

@@ -1,9 +1,8 @@
 #include "cpu/pivots.hpp"
 
-#include <span>
-
 #include "cpu/bit_table.hpp"
 #include "cpu/count_plan.hpp"
+#include "cpu/items.hpp"
 #include "cpu/simd.hpp"
 
 namespace askew {
@@ -11,14 +10,6 @@ namespace {
 
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kMaxRowBytes = 1 << 20;  // of the second copy, by rows, of a part: it stays in the L2 cache
-constexpr std::int64_t kSampledBlocks = 16;     // each of them is a wait for memory
-constexpr std::int64_t kMinSets = 512;          // fewer than these are not worth the thought
-
-using Items = std::span<const std::int32_t>;
-
-Items items_of(const Itemsets& itemsets, std::int64_t s) {
-  return {itemsets.items + itemsets.offsets[s], itemsets.items + itemsets.offsets[s + 1]};
-}
 
 // Which columns to count among: estimates in cycles.
 std::vector<bool> chosen_pivots(const std::vector<std::int64_t>& ones, const std::vector<std::int64_t>& n_sets,
@@ -57,31 +48,6 @@ ItemsetList list_of(const Itemsets& itemsets, std::int64_t begin, std::int64_t e
 }
 
 }  // namespace
-
-std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets,
-                                         std::int64_t begin, std::int64_t end) {
-  if (end - begin < kMinSets || n_words == 0) return {};
-  std::vector<bool> joined(columns.size());
-  for (std::int64_t s = begin; s < end; ++s)
-    if (const Items items = items_of(itemsets, s); items.size() > 1)
-      for (const std::int32_t item : items) joined[static_cast<std::size_t>(item)] = true;
-  const std::int64_t n_blocks = n_words / kBlockWords, n_sampled = std::min(n_blocks, kSampledBlocks);
-  std::vector<std::int64_t> ones(columns.size(), 0);
-  const auto sampled = [&](std::size_t c, std::int64_t i) {
-    return columns[c] + i * n_blocks / n_sampled * kBlockWords;
-  };
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (c + 1 < columns.size() && joined[c + 1])
-      for (std::int64_t i = 0; i < n_sampled; ++i) __builtin_prefetch(sampled(c + 1, i));
-    if (!joined[c]) continue;
-    for (std::int64_t i = 0; i < n_sampled; ++i) {
-      const Word* block = sampled(c, i);
-      simd().count_tile(nullptr, 0, &block, 1, &block, 1, kBlockWords, &ones[c], 1, nullptr);
-    }
-    ones[c] = ones[c] * n_blocks / n_sampled + 1;
-  }
-  return ones;
-}
 
 SplitItemsets split(const std::vector<std::int64_t>& ones, std::int64_t n_words, const Itemsets& itemsets,
                     std::int64_t begin, std::int64_t end, const RowTally& by_rows) {

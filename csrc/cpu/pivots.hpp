@@ -29,11 +29,6 @@ struct SplitItemsets {
   std::vector<std::int32_t> pivot_columns;  // the columns that the pivots and their itemsets name by their numbers here
 };
 
-// About how many ones each column has that occurs together with another in the itemsets begin … end - 1; nothing if
-// these are too few to be worth the thought. That decides what is done, not what comes out.
-std::vector<std::int64_t> estimated_ones(const Columns& columns, std::int64_t n_words, const Itemsets& itemsets,
-                                         std::int64_t begin, std::int64_t end);
-
 // Splits those of the itemsets begin … end - 1 that are neither empty nor counted by rows, by what is estimated to take
 // least time.
 SplitItemsets split(const std::vector<std::int64_t>& ones, std::int64_t n_words, const Itemsets& itemsets,

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <span>
+
+#include "cpu/items.hpp"
 
 namespace askew {
 namespace {
@@ -11,8 +12,6 @@ constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kMaskedShare = 8;  // a column of an eighth of all triples is a mask
 
 constexpr double kCyclesPerRun = 100;  // of a stem in a block
-
-using Items = std::span<const std::int32_t>;
 
 // Pairs within none or one of a few masks. A single column is a pair with itself.
 class Pairs {
@@ -26,9 +25,10 @@ class Pairs {
       : ones_(ones), itemsets_(itemsets), masks_{-1}, mask_numbers_(ones.size(), 0), n_triples_(ones.size(), 0) {
     std::int64_t n_triples = 0;
     for (std::int64_t s = begin; s < end; ++s) {
-      if (items(s).size() != 3) continue;
+      const Items items = items_of(itemsets, s);
+      if (items.size() != 3) continue;
       ++n_triples;
-      for (const std::int32_t item : items(s)) ++n_triples_[static_cast<std::size_t>(item)];
+      for (const std::int32_t item : items) ++n_triples_[static_cast<std::size_t>(item)];
     }
     for (std::size_t c = 0; c < ones.size(); ++c) {
       if (n_triples == 0 || n_triples_[c] * kMaskedShare < n_triples) continue;
@@ -41,7 +41,7 @@ class Pairs {
   std::int32_t mask(std::size_t number) const { return masks_[number]; }  // its column
 
   Pair of(std::int64_t s) const {
-    const Items all = items(s);
+    const Items all = items_of(itemsets_, s);
     if (all.size() == 1) return {0, all[0], all[0]};
     if (all.size() == 2) return ordered(0, all[0], all[1]);
     if (all.size() != 3) return {-1, 0, 0};
@@ -54,9 +54,6 @@ class Pairs {
 
  private:
   static std::size_t at(std::int32_t item) { return static_cast<std::size_t>(item); }
-  Items items(std::int64_t s) const {
-    return {itemsets_.items + itemsets_.offsets[s], itemsets_.items + itemsets_.offsets[s + 1]};
-  }
   Pair ordered(std::int32_t mask, std::int32_t a, std::int32_t b) const {
     return ones_[at(b)] < ones_[at(a)] ? Pair{mask, b, a} : Pair{mask, a, b};
   }

@@ -190,6 +190,12 @@ ASKEW_INLINE constexpr int lane16_of(int replicate) {
   return lane / 2 + lane % 2 * (kBlockReplicates / 2);
 }
 
+// Where the transposition puts a row, 512 of them at a time: row 64 * w + r to 8 * r + w. Also for vectors of rows.
+template <class Rows>
+ASKEW_INLINE constexpr Rows slot_of(Rows row) {
+  return row - row % 512 + row % 64 * 8 + row % 512 / 64;
+}
+
 const SimdKernels* portable_kernels();
 const SimdKernels* avx2_kernels();
 const SimdKernels* avx512_kernels();

@@ -65,9 +65,8 @@ void add_rows(const Word* rows, const std::uint16_t* places, std::int64_t n_unit
   for (int i = 0; i < kPlanes; ++i) std::memcpy(planes + kPlaneWords * i, &plane[i], sizeof(RowPair));
 }
 
-// Twice the slot where the transposition puts a row.
 struct AsPlaces {
-  static Halves of(Halves rows) { return (rows & 0xFE00) << 1 | (rows & 63) << 4 | (rows >> 5 & 14); }
+  static Halves of(Halves rows) { return kRowWords * slot_of(rows); }
 };
 
 std::int64_t list_rows(const Word* const* columns, std::int64_t k, std::int64_t begin, std::int64_t n_words,
