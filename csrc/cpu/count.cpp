@@ -120,7 +120,7 @@ void count(const Columns& columns, std::int64_t n, const Itemsets& itemsets, std
   for (std::int64_t begin = 0; begin < itemsets.size; begin += kSetsAtATime) {
     const std::int64_t end = std::min(itemsets.size, begin + kSetsAtATime);
     const std::vector<std::int64_t> ones = estimated_ones(columns, n_words, itemsets, begin, end);
-    const RowTally by_rows = ones.empty() ? RowTally() : RowTally(ones, n_words, itemsets, begin, end);
+    const RowTally by_rows = ones.empty() ? RowTally() : RowTally(ones, n_words, itemsets, begin, end, n_threads);
     const SplitItemsets parts = split(ones, n_words, itemsets, begin, end, by_rows);
     count_in_whole_table(columns, n_words, parts.whole, by_rows, out, n_threads, monitor);
     if (!parts.pivots.empty()) count_among_rows(columns, n_words, parts, out, n_threads, monitor);

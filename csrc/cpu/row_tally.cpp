@@ -11,137 +11,159 @@ namespace {
 constexpr std::int64_t kBlockWords = kBlockBits / kWordBits;
 constexpr std::int64_t kMaskedShare = 8;  // a column of an eighth of all triples is a mask
 
-constexpr double kCyclesPerRun = 100;  // of a stem in a block
+constexpr double kCyclesPerRun = 100;        // of a part in a block
+constexpr double kCyclesPerPart = 500;       // to add up its planes in the end
+constexpr std::size_t kMaxBytes = 64 << 20;  // of the sums of all threads
 
-// Pairs within none or one of a few masks. A single column is a pair with itself.
+// Pairs within none or one of a few masks. What a pair is counted with, its rarer column within its mask, is its stem,
+// the other one its tail. A single column is a pair with itself.
 class Pairs {
  public:
   struct Pair {
-    std::int32_t mask;  // its number, from 1 on; 0: none; negative: this is no pair
-    std::int32_t rarer, other;
+    std::int64_t stem;  // negative: this is no pair
+    std::int32_t tail;
   };
 
   Pairs(const std::vector<std::int64_t>& ones, const Itemsets& itemsets, std::int64_t begin, std::int64_t end)
-      : ones_(ones), itemsets_(itemsets), masks_{-1}, mask_numbers_(ones.size(), 0), n_triples_(ones.size(), 0) {
+      : ones_(ones), masks_{-1}, mask_numbers_(ones.size(), 0), n_triples_(ones.size(), 0), is_tail_(ones.size()) {
+    find_masks(itemsets, begin, end);
+    n_pairs_.assign(masks_.size() * ones.size(), 0);
+    pairs_.reserve(static_cast<std::size_t>(end - begin));
+    for (std::int64_t s = begin; s < end; ++s) {
+      const Pair pair = pair_of(items_of(itemsets, s));
+      pairs_.push_back(pair);
+      if (pair.stem < 0 || column(static_cast<std::size_t>(pair.stem)) == pair.tail) continue;
+      ++n_pairs_[static_cast<std::size_t>(pair.stem)];
+      is_tail_[at(pair.tail)] = 1;
+    }
+  }
+
+  std::size_t size() const { return pairs_.size(); }
+  const Pair& operator[](std::size_t i) const { return pairs_[i]; }  // of itemset begin + i
+  bool is_tail(std::int32_t column) const { return is_tail_[at(column)] != 0; }
+
+  std::size_t n_stems() const { return n_pairs_.size(); }
+  std::int64_t n_pairs(std::size_t stem) const { return n_pairs_[stem]; }
+  std::int32_t column(std::size_t stem) const { return static_cast<std::int32_t>(stem % ones_.size()); }
+  std::int32_t mask(std::size_t stem) const { return masks_[stem / ones_.size()]; }  // negative: none
+
+ private:
+  static std::size_t at(std::int32_t item) { return static_cast<std::size_t>(item); }
+
+  void find_masks(const Itemsets& itemsets, std::int64_t begin, std::int64_t end) {
     std::int64_t n_triples = 0;
     for (std::int64_t s = begin; s < end; ++s) {
       const Items items = items_of(itemsets, s);
       if (items.size() != 3) continue;
       ++n_triples;
-      for (const std::int32_t item : items) ++n_triples_[static_cast<std::size_t>(item)];
+      for (const std::int32_t item : items) ++n_triples_[at(item)];
     }
-    for (std::size_t c = 0; c < ones.size(); ++c) {
+    for (std::size_t c = 0; c < ones_.size(); ++c) {
       if (n_triples == 0 || n_triples_[c] * kMaskedShare < n_triples) continue;
-      mask_numbers_[c] = static_cast<std::int32_t>(masks_.size());
+      mask_numbers_[c] = std::ssize(masks_);
       masks_.push_back(static_cast<std::int32_t>(c));
     }
   }
 
-  std::size_t n_masks() const { return masks_.size(); }
-  std::int32_t mask(std::size_t number) const { return masks_[number]; }  // its column
-
-  Pair of(std::int64_t s) const {
-    const Items all = items_of(itemsets_, s);
-    if (all.size() == 1) return {0, all[0], all[0]};
-    if (all.size() == 2) return ordered(0, all[0], all[1]);
-    if (all.size() != 3) return {-1, 0, 0};
-    const auto commonest = std::ranges::max_element(all, {}, [&](std::int32_t item) { return n_triples_[at(item)]; });
-    const std::int32_t number = mask_numbers_[at(*commonest)];
-    if (number == 0) return {-1, 0, 0};
-    const std::int32_t a = all[commonest == all.begin() ? 1 : 0], b = all[commonest == all.end() - 1 ? 1 : 2];
-    return ordered(number, a, b);
+  Pair pair_of(Items items) const {
+    if (items.size() == 2) return ordered(0, items[0], items[1]);
+    if (items.size() == 1) return ordered(0, items[0], items[0]);
+    if (items.size() != 3) return {-1, 0};
+    const auto most = std::ranges::max_element(items, {}, [&](std::int32_t item) { return n_triples_[at(item)]; });
+    const std::int64_t mask = mask_numbers_[at(*most)];
+    if (mask == 0) return {-1, 0};
+    return ordered(mask, items[most == items.begin() ? 1 : 0], items[most == items.end() - 1 ? 1 : 2]);
   }
 
- private:
-  static std::size_t at(std::int32_t item) { return static_cast<std::size_t>(item); }
-  Pair ordered(std::int32_t mask, std::int32_t a, std::int32_t b) const {
-    return ones_[at(b)] < ones_[at(a)] ? Pair{mask, b, a} : Pair{mask, a, b};
+  Pair ordered(std::int64_t mask, std::int32_t a, std::int32_t b) const {
+    const std::int32_t exchange = ones_[at(b)] < ones_[at(a)] ? a ^ b : 0;  // a branch would be hard to foresee
+    return {mask * std::ssize(ones_) + (a ^ exchange), b ^ exchange};
   }
 
   const std::vector<std::int64_t>& ones_;
-  const Itemsets& itemsets_;
-  std::vector<std::int32_t> masks_, mask_numbers_;
+  std::vector<std::int32_t> masks_;         // their columns, from number 1 on
+  std::vector<std::int64_t> mask_numbers_;  // of columns; 0: this is none
   std::vector<std::int64_t> n_triples_;
+  std::vector<Pair> pairs_;
+  std::vector<std::int64_t> n_pairs_;
+  std::vector<std::uint8_t> is_tail_;
 };
+
+// By ascending keys, and where they are equal in the order so far.
+template <class Key>
+void sort_by(std::vector<std::uint32_t>& numbers, std::size_t n_keys, const Key& key) {
+  std::vector<std::uint32_t> ends(n_keys + 1, 0);  // of the key before
+  for (const std::uint32_t i : numbers) ++ends[key(i) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<std::uint32_t> sorted(numbers.size());
+  for (const std::uint32_t i : numbers) sorted[ends[key(i)]++] = i;
+  numbers = std::move(sorted);
+}
 
 }  // namespace
 
 RowTally::RowTally(const std::vector<std::int64_t>& ones, std::int64_t n_words, const Itemsets& itemsets,
-                   std::int64_t begin, std::int64_t end)
-    : taken_(static_cast<std::size_t>(end - begin)) {
+                   std::int64_t begin, std::int64_t end, int n_threads) {
+  if (n_words < kTalliedWords) return;  // the choice would take longer than it saves
   const Pairs pairs(ones, itemsets, begin, end);
-  const std::size_t n_columns = ones.size();
-  const auto stem_of = [&](const Pairs::Pair& pair) {
-    return static_cast<std::size_t>(pair.mask) * n_columns + static_cast<std::size_t>(pair.rarer);
-  };
-  std::vector<Pairs::Pair> all(taken_.size());
-  std::vector<std::int64_t> n_pairs(pairs.n_masks() * n_columns, 0);
-  std::vector<bool> is_tail(n_columns);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Pairs::Pair pair = all[i] = pairs.of(begin + static_cast<std::int64_t>(i));
-    if (pair.mask < 0 || pair.rarer == pair.other) continue;
-    ++n_pairs[stem_of(pair)];
-    is_tail[static_cast<std::size_t>(pair.other)] = true;
-  }
-  for (std::size_t c = 0; c < n_columns; ++c)
-    if (is_tail[c]) tails_.push_back(static_cast<std::int32_t>(c));
   const auto ones_of = [&](std::int32_t c) { return ones[static_cast<std::size_t>(c)]; };
+  for (std::int32_t c = 0; c < std::ssize(ones); ++c)
+    if (pairs.is_tail(c)) tails_.push_back(c);
   std::ranges::stable_sort(tails_, std::ranges::greater{}, ones_of);
 
   const TallyCosts& costs = simd().costs;
   const auto words = static_cast<double>(n_words), n = words * static_cast<double>(kWordBits);
   double saved = 0;
-  std::vector<bool> chosen(n_pairs.size());
-  for (std::size_t stem = 0; stem < n_pairs.size(); ++stem) {
-    if (n_pairs[stem] == 0) continue;
-    const std::size_t mask = stem / n_columns, column = stem % n_columns;
-    double rows = static_cast<double>(ones[column]);
-    if (mask > 0) rows *= static_cast<double>(ones_of(pairs.mask(mask))) / n;
+  std::int64_t all_parts = 0;
+  std::vector<std::uint8_t> chosen(pairs.n_stems());
+  for (std::size_t stem = 0; stem < pairs.n_stems(); ++stem) {
+    const std::int64_t n_pairs = pairs.n_pairs(stem), n_ones = ones_of(pairs.column(stem));
+    if (n_pairs == 0) continue;
+    auto rows = static_cast<double>(n_ones);
+    if (pairs.mask(stem) >= 0) rows *= static_cast<double>(ones_of(pairs.mask(stem))) / n;
     // what is as frequent as the stem or more stands in the first tiles
-    const auto n_before =
-        std::ranges::upper_bound(tails_, ones[column], std::ranges::greater{}, ones_of) - tails_.begin();
-    const auto n_parts = static_cast<double>(std::min<std::int64_t>(n_pairs[stem], n_before / kTallied + 1));
+    const auto n_before = std::ranges::upper_bound(tails_, n_ones, std::ranges::greater{}, ones_of) - tails_.begin();
+    const std::int64_t most_parts = std::min<std::int64_t>(n_pairs, n_before / kTallied + 1);
+    const auto n_parts = static_cast<double>(most_parts);
     const double by_rows = (costs.stem + n_parts * kCyclesPerRun / static_cast<double>(kTalliedWords)) * words +
-                           (costs.listed + n_parts * costs.added) * rows;
-    const double by_columns = costs.pair * words * static_cast<double>(n_pairs[stem]);
-    chosen[stem] = by_rows < by_columns;
-    if (chosen[stem]) saved += by_columns - by_rows;
+                           (costs.listed + n_parts * costs.added) * rows + n_parts * kCyclesPerPart;
+    const double by_columns = costs.pair * words * static_cast<double>(n_pairs);
+    if (by_rows >= by_columns) continue;
+    chosen[stem] = 1;
+    saved += by_columns - by_rows;
+    all_parts += most_parts;
   }
   if (saved < costs.tile * words * static_cast<double>(n_tiles())) return;
+  const std::size_t bytes = Sums::bytes(n_tiles(), static_cast<std::size_t>(all_parts));
+  if (bytes > kMaxBytes / static_cast<std::size_t>(n_threads)) return;
 
-  // Itemsets by stem, and then by tile.
-  std::vector<std::uint32_t> tail_numbers(n_columns);
+  std::vector<std::uint32_t> tail_numbers(ones.size());
   for (std::uint32_t t = 0; t < tails_.size(); ++t) tail_numbers[static_cast<std::size_t>(tails_[t])] = t;
-  std::vector<std::size_t> ends(n_pairs.size() + 1, 0);  // first of the stem before
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    taken_[i] = all[i].mask >= 0 && chosen[stem_of(all[i])] && is_tail[static_cast<std::size_t>(all[i].other)];
-    if (taken_[i]) ++ends[stem_of(all[i]) + 1];
+  const auto stem_of = [&](std::uint32_t i) { return static_cast<std::size_t>(pairs[i].stem); };
+  const auto tail_of = [&](std::uint32_t i) { return tail_numbers[static_cast<std::size_t>(pairs[i].tail)]; };
+  const auto tile_of = [&](std::uint32_t i) { return std::size_t{tail_of(i) / kTallied}; };
+  taken_.assign(pairs.size(), 0);
+  std::vector<std::uint32_t> members;
+  for (std::uint32_t i = 0; i < pairs.size(); ++i) {
+    taken_[i] = pairs[i].stem >= 0 && chosen[stem_of(i)] != 0 && pairs.is_tail(pairs[i].tail);
+    if (taken_[i] != 0) members.push_back(i);
   }
-  std::partial_sum(ends.begin(), ends.end(), ends.begin());
-  members_.resize(ends.back());
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (taken_[i])
-      members_[ends[stem_of(all[i])]++] = {tail_numbers[static_cast<std::size_t>(all[i].other)],
-                                           begin + static_cast<std::int64_t>(i)};
-  const auto tile_of = [](const Member& member) { return member.tail / kTallied; };
-  for (std::size_t stem = 0, m = 0; stem < n_pairs.size(); ++stem) {
-    const std::size_t stem_end = ends[stem], mask = stem / n_columns;
-    if (m == stem_end) continue;
-    if (n_tiles() > 1)
-      std::sort(members_.begin() + static_cast<std::ptrdiff_t>(m),
-                members_.begin() + static_cast<std::ptrdiff_t>(stem_end),
-                [&](const Member& a, const Member& b) { return tile_of(a) < tile_of(b); });
-    stems_.push_back({{static_cast<std::int32_t>(stem % n_columns), pairs.mask(mask)},
-                      mask > 0 ? 2 : 1,
-                      parts_.size(),
-                      parts_.size()});
-    for (; m < stem_end; ++m) {
-      if (parts_.size() == stems_.back().begin || parts_.back().tile != tile_of(members_[m])) {
-        parts_.push_back({tile_of(members_[m]), m, m});
-        ++stems_.back().end;
-      }
-      ++parts_.back().end;
+  if (n_tiles() > 1) sort_by(members, n_tiles(), tile_of);
+  sort_by(members, pairs.n_stems(), stem_of);
+  members_.reserve(members.size());
+  std::size_t last = pairs.n_stems();
+  for (const std::uint32_t i : members) {
+    const std::size_t stem = stem_of(i), tile = tile_of(i), m = members_.size();
+    if (stem != last)
+      stems_.push_back(
+          {{pairs.column(stem), pairs.mask(stem)}, pairs.mask(stem) < 0 ? 1 : 2, parts_.size(), parts_.size()});
+    if (stem != last || parts_.back().tile != tile) {
+      parts_.push_back({tile, m, m});
+      ++stems_.back().end;
     }
+    members_.push_back({tail_of(i), begin + i});
+    ++parts_.back().end;
+    last = stem;
   }
 }
 

@@ -20,10 +20,10 @@ class RowTally {
   // column by column: pairs, and pairs within a column that very many of them have, such as a group. `ones` are those
   // of the columns.
   RowTally(const std::vector<std::int64_t>& ones, std::int64_t n_words, const Itemsets& itemsets, std::int64_t begin,
-           std::int64_t end);
+           std::int64_t end, int n_threads);
 
   // Whether itemset begin + i is among them.
-  bool has(std::int64_t i) const { return any() && taken_[static_cast<std::size_t>(i)]; }
+  bool has(std::int64_t i) const { return any() && taken_[static_cast<std::size_t>(i)] != 0; }
   bool any() const { return !stems_.empty(); }
 
   class Sums;
@@ -49,7 +49,7 @@ class RowTally {
   std::size_t n_tiles() const { return (tails_.size() + kTallied - 1) / kTallied; }
   void add_block(const Columns& columns, std::int64_t begin, std::int64_t n_words, Sums& sums) const;
 
-  std::vector<bool> taken_;
+  std::vector<std::uint8_t> taken_;
   std::vector<std::int32_t> tails_;  // columns, the most frequent first
   std::vector<Stem> stems_;
   std::vector<Part> parts_;
@@ -60,6 +60,10 @@ class RowTally {
 class RowTally::Sums {
  public:
   explicit Sums(const RowTally& tally);
+
+  static std::size_t bytes(std::size_t n_tiles, std::size_t n_parts) {
+    return n_tiles * kEmptyPlace * sizeof(Word) + n_parts * (sizeof(Planes) + kTallied * sizeof(std::int64_t));
+  }
 
   // The rows of the block that is being added, in a tile.
   Word* rows(std::size_t tile) { return rows_[tile].data(); }
