@@ -238,6 +238,17 @@ def simd_levels(session: nox.Session) -> list[str]:
 
 
 @nox.session
+def clang(session: nox.Session) -> None:
+    """The kernel tests on what Clang makes of the code: where vectors lie on the stack, it decides otherwise than GCC."""
+    compiler = shutil.which("clang++")
+    if compiler is None:
+        session.error("no clang++")
+    install_native(session, CMAKE_CXX_COMPILER=compiler, ASKEW_WERROR="ON")
+    chosen = session.posargs or [*KERNEL_TESTS, "-k", "not numpy"]
+    session.run("pytest", *chosen, env={"ASKEW_TEST_THREADS": "2"})
+
+
+@nox.session
 def sanitize(session: nox.Session) -> None:
     """The kernel tests under the address and undefined-behaviour sanitizers."""
     install_native(session, ASKEW_SANITIZE="address,undefined")

@@ -1,7 +1,7 @@
 // Transposition of bits: from columns to rows, 64 columns of 512 rows at a time.
 
 // A vector of words that stays in this unit's register width; lane w is word w of the eight.
-typedef Word Words __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+typedef Word Words __attribute__((vector_size(kVectorBytes)));
 
 constexpr int kWordLanes = kVectorBytes / 8;
 
