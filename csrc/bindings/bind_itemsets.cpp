@@ -18,12 +18,14 @@ using TableArrays = std::tuple<WordArray, std::optional<WordArray>, std::optiona
 
 py::object mine_tables(const std::vector<TableArrays>& tables, std::int64_t min_count, std::int64_t max_size,
                        std::int64_t max_sets, int n_threads, const py::object& callback) {
+  require(n_threads >= 1, "n_threads must be positive");
   std::vector<MiningTable> mining;
   py::ssize_t n_groups = 0;
   for (const auto& [columns, masks, groups] : tables) {
     require(columns.ndim() == 2, "packed columns must be two-dimensional");
     require(columns.shape(0) == std::get<0>(tables.front()).shape(0), "tables to mine must have the same columns");
     const std::int64_t n = columns.shape(1) * kWordBits;
+    require(n <= std::int64_t{1} << 32, "a table of more than 2**32 instances must be mined in parts, as a scan is");
     mining.push_back({columns_of({columns}, n), masks ? columns_of({*masks}, n) : Columns{},
                       groups ? columns_of({*groups}, n) : Columns{}, columns.shape(1)});
     n_groups += std::ssize(mining.back().groups);
@@ -44,6 +46,7 @@ py::object mine_tables(const std::vector<TableArrays>& tables, std::int64_t min_
 
 Int64Array count_itemsets(const std::vector<WordArray>& blocks, std::int64_t n, const Int32Array& items,
                           const Int64Array& offsets, int n_threads, const py::object& callback) {
+  require(n_threads >= 1, "n_threads must be positive");
   const Columns columns = columns_of(blocks, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
   Int64Array counts(itemsets.size);

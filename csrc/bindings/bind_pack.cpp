@@ -34,7 +34,7 @@ WordArray pack_sparse_rows(const py::array_t<Offset, py::array::c_style>& offset
                            int n_threads) {
   const std::int64_t n = offsets.size() - 1;
   require(offsets.ndim() == 1 && indices.ndim() == 1 && n >= 0, "sparse rows must be two one-dimensional arrays");
-  require(n_columns >= 0, "the number of columns is negative");
+  require(n_columns >= 0 && n_columns < std::int64_t{1} << 31, "the number of columns is out of range");
   WordArray columns = room_for_columns("zeros", n_columns, n);
   Word* out = columns.mutable_data();
   const Monitor monitor = python_monitor(py::none());

@@ -132,6 +132,7 @@ py::list incidence_of(const WordArray& block, std::int64_t n, const Int32Array& 
                       int rows_per_flush, std::int64_t frequent_from, int n_threads) {
   const Columns columns = columns_of({block}, n);
   const Itemsets itemsets = itemsets_of(items, offsets, columns.size());
+  require(itemsets.size > 0 && n_threads >= 1, "there must be itemsets and threads");
   py::list pieces;
   for (std::int64_t row = 0; row < n;) {
     const IncidenceChunk chunk =

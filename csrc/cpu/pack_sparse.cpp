@@ -18,13 +18,14 @@ template <class Offset>
 bool rows_of(const Offset* offsets, std::int64_t begin, std::int64_t end, std::int64_t n_indices,
              std::vector<std::uint16_t>& rows) {
   constexpr std::int64_t kAtOnce = 16;
+  if (offsets[begin] < 0 || offsets[end] < offsets[begin] || offsets[end] > n_indices) return false;
   const std::int64_t size = std::int64_t{offsets[end]} - offsets[begin];
-  if (offsets[begin] < 0 || size < 0 || offsets[end] > n_indices) return false;
   if (std::ssize(rows) < size + kAtOnce) rows.resize(static_cast<std::size_t>(size + kAtOnce));
   std::uint16_t* to = rows.data();
   std::uint16_t* const last = to + size;
   for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t length = std::int64_t{offsets[row + 1]} - offsets[row];
+    const auto length = static_cast<std::int64_t>(static_cast<std::uint64_t>(offsets[row + 1]) -
+                                                  static_cast<std::uint64_t>(offsets[row]));  // may be anything
     if (length < 0 || length > last - to) return false;
     std::uint16_t numbers[kAtOnce];
     std::fill_n(numbers, kAtOnce, static_cast<std::uint16_t>(row - begin));
