@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <vector>
 
@@ -28,10 +29,16 @@ void bind_summarize(py::module_& module);
 void bind_dlpack(py::module_& module);
 void bind_probes(py::module_& module);
 
-// A Monitor that lets Ctrl-C through and passes progress to a Python callable or None. Kernels call it without the GIL.
+// A Monitor that lets Ctrl-C through and passes progress to a Python callable or None, every 50 ms however many loops a
+// kernel has, and however short they are; to a callable at once as well. Kernels call it without the GIL.
 inline Monitor python_monitor(const py::object& callback) {
   const py::handle progress = callback;  // the caller of the kernel holds the reference
-  return [progress](std::int64_t done, std::int64_t total) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last = progress.is_none() ? Clock::now() : Clock::time_point{};
+  return [progress, last](std::int64_t done, std::int64_t total) mutable {
+    const auto now = Clock::now();
+    if (now - last < std::chrono::milliseconds(50)) return;
+    last = now;
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (!progress.is_none()) progress(done, total);

@@ -84,6 +84,8 @@ class SortedKeys {
   std::vector<std::size_t> order_;
 };
 
+constexpr std::size_t kSetsBetweenLooks = 1 << 14;
+
 }  // namespace
 
 FoundItemsets::FoundItemsets(std::int64_t n_items, std::size_t n_counts)
@@ -137,13 +139,14 @@ MinedItemsets FoundItemsets::in_order(std::vector<FoundItemsets>& parts, const s
   all.offsets = std::make_unique_for_overwrite<std::int64_t[]>(first_set.back() + 1);
   all.counts = std::make_unique_for_overwrite<std::int64_t[]>(first_set.back() * n_counts);
   all.offsets[first_set.back()] = static_cast<std::int64_t>(first_item.back());
-  parallel_for(std::ssize(found), n_threads, monitor, [&](std::int64_t task, int, Watch&) {
+  parallel_for(std::ssize(found), n_threads, monitor, [&](std::int64_t task, int thread, Watch& watch) {
     const auto size = static_cast<std::size_t>(task);
     if (found[size].keys.empty()) return;
     const std::size_t words = (size + per_word - 1) / per_word;
     const SortedKeys keys(std::move(found[size].keys), words, bits * static_cast<int>(size), n_counts > 0);
     std::int32_t* items = all.items.get() + first_item[size];
     for (std::size_t s = 0; s < keys.size(); ++s, items += size) {
+      if (s % kSetsBetweenLooks == 0) watch.check(thread);
       all.offsets[first_set[size] + s] = items - all.items.get();
       for (std::size_t begin = 0, w = 0; begin < size; begin += per_word, ++w) {
         Word left = keys.word(s, w);

@@ -15,7 +15,8 @@
 
 namespace askew {
 
-// Called from the calling thread, about every 50 ms, with (tasks done, tasks in all). It stops the loop by throwing.
+// Called from the calling thread with (tasks done, tasks in all), when a loop begins and then about every 10 ms. It
+// stops the loop by throwing.
 using Monitor = std::function<void(std::int64_t done, std::int64_t total)>;
 
 // State of a running loop. A task that takes more than milliseconds calls check() now and then.
@@ -28,7 +29,7 @@ class Watch {
     if (stop_) throw Stopped{};
     if (thread != 0 || !monitor_) return;
     const auto now = std::chrono::steady_clock::now();
-    if (now - last_look_ < std::chrono::milliseconds(50)) return;
+    if (now - last_look_ < std::chrono::milliseconds(10)) return;
     last_look_ = now;
     monitor_(done_, n_tasks_);
   }
@@ -60,7 +61,7 @@ class Watch {
 
   const std::int64_t n_tasks_;
   const Monitor& monitor_;
-  std::chrono::steady_clock::time_point last_look_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_look_{};
   std::atomic<std::int64_t> next_{0}, done_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;  // guards error_ and helpers_running_

@@ -120,7 +120,6 @@ void resample_some(const Columns& columns, std::int64_t n, const Itemsets& items
 
   for (std::int64_t row = 0; row < n;) {
     const Monitor building = [&](std::int64_t, std::int64_t) { monitor(row, n); };
-    building(0, 1);  // once for each chunk, however short its loops are
     const IncidenceChunk chunk =
         build_incidence(columns, n, itemsets, row, {rows_per_flush, kFrequentFrom}, sample, n_threads, building);
     const auto n_pieces = static_cast<std::int64_t>(chunk.pieces.size());
