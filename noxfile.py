@@ -239,7 +239,7 @@ def simd_levels(session: nox.Session) -> list[str]:
 
 @nox.session
 def clang(session: nox.Session) -> None:
-    """The kernel tests on what Clang makes of the code: where vectors lie on the stack, it decides otherwise than GCC."""
+    """The kernel tests on what Clang makes of the code, which lays out vectors on the stack otherwise than GCC."""
     compiler = shutil.which("clang++")
     if compiler is None:
         session.error("no clang++")

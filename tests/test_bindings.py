@@ -1,4 +1,4 @@
-"""What the extension refuses before a kernel runs, and that its kernels can be stopped however short their loops are."""
+"""What the extension refuses before a kernel runs, and that its kernels can be stopped however short their loops."""
 
 from __future__ import annotations
 
