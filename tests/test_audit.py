@@ -105,6 +105,17 @@ def test_without_replicates_there_is_no_interval(known: askew.datasets.Synthetic
     assert estimate.n_undefined_replicates == 0
 
 
+def test_a_noise_floor_that_is_unknown_is_not_0(known: askew.datasets.Synthetic) -> None:
+    with pytest.warns(AskewWarning, match="too few"):
+        one = askew.multi_mals(known.train, known.test, known.pred, max_size=2, n_resamples=1, rng=0)
+    assert np.isnan([one.standard_error, one.noise_floor]).all()
+    nothing = np.zeros((len(known.test), len(known.train.attribute_names)))
+    nobody = askew.Annotations(nothing, [None] * len(known.test), like=known.train)
+    with pytest.warns(AskewWarning, match="undefined"):
+        undefined = askew.multi_mals(known.train, known.test, nobody, max_size=1, n_resamples=100, rng=0)
+    assert np.isnan([float(undefined), undefined.noise_floor]).all()
+
+
 def test_json_and_tables_leave_nothing_out(audited: askew.Audit) -> None:
     loaded = json.loads(audited.to_json(cells=True))
     assert list(loaded["metrics"]) == METRICS

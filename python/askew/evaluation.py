@@ -452,7 +452,7 @@ class _Sums:
     drawing: tuple[int, int] = (0, 1)  # seed, and number of models
     totals: list[Totals] = field(default_factory=list)  # of each model
     centred: list[Floats] = field(default_factory=list)  # of each model: sums over cells were nothing amplified
-    noise: float = 0.0
+    noise: float = math.nan  # no cell so far of which it is known
     largest: Floats | None = None  # |t*| over cells, in each replicate
     kept: list[Floats] | None = field(default_factory=list)  # |t*| of all cells, where they fit the memory
     per_cell: list[tuple[Floats, ...]] = field(default_factory=list)
@@ -478,8 +478,10 @@ class _Sums:
         for each in summaries:
             if not self.metric.signed and self.options.n_resamples:
                 # of the difference itself: where an indicator flips between replicates, Δ varies with it as well
-                enters = each.indicator & ~np.isnan(each.spread) & ~np.isnan(each.delta[0])
-                self.noise += float(np.sum(each.spread, where=enters)) * math.sqrt(2 / math.pi) / len(summaries)
+                known = ~np.isnan(each.spread) & ~np.isnan(each.delta[0])
+                noise = np.sum(each.spread, where=each.indicator & known) * math.sqrt(2 / math.pi) / len(summaries)
+                if known.any():
+                    self.noise = float(np.nansum([self.noise, noise]))
         delta = summary.delta[0].copy()  # a view would keep the replicates alive
         interval = self._interval_of_cells(delta, summary.delta[1:], tile)
         of_difference = summary.spread

@@ -137,8 +137,9 @@ class Estimate:
     n_undefined : int
         Cells of the |M||G| that have an empty denominator.
     noise_floor : float
-        Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the sum of s
-        √(2/π) in place of |Δ|, with s the standard error of each cell. NaN without replicates, and for signed metrics.
+        Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the mean of s
+        √(2/π) in place of |Δ|, with s the standard error of each cell. NaN with fewer than two replicates, where no
+        cell is defined, and for signed metrics.
     null_distribution : array of shape (B,)
         What the replicates make of the metric were nothing amplified: what `p_value` compares `value` with.
     jackknife, variance_jackknife : Jackknife
@@ -203,7 +204,7 @@ class Estimate:
     def p_value(self) -> float:
         """Of no amplification: (1 + number of X° as extreme as X) / (1 + B), with X° the metric where there is none.
 
-        Were Δ = 0 in every cell, the metric would be the sum of sampling noise alone: X° has Δ* − Δ in place of Δ
+        Were Δ = 0 in every cell, the metric would be the mean of sampling noise alone: X° has Δ* − Δ in place of Δ
         (Davison & Hinkley 1997, section 4.4; Westfall & Young 1993). Metrics of |Δ|: X° ≥ X. Signed metrics: as
         `alternative` says, two-sided by the distance from the mean of X°, which is not 0 where noise in train decides
         which way a cell leans. NaN without replicates, and for statistics of your own.
