@@ -11,6 +11,6 @@ low, high = estimate.confidence_interval
 print(f"in the population: {np.abs(made.amplification).mean():.4f}")
 print(f"estimated:         {float(estimate):.4f} [{low:.4f}, {high:.4f}]")
 
-cells = estimate.cells
-inside = (cells["low"] <= made.amplification.ravel()) & (made.amplification.ravel() <= cells["high"])
-print(f"95 % intervals of single cells that hold the true Δ: {inside.sum()} of {len(inside)}")
+cells = estimate.cell_values
+inside = (cells.low <= made.amplification) & (made.amplification <= cells.high)
+print(f"95 % intervals of single cells that hold the true Δ: {inside.sum()} of {inside.size}")

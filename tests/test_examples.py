@@ -30,6 +30,8 @@ def test_known_amplification_is_within_the_interval(capsys: pytest.CaptureFixtur
     expected, value, low, high = map(float, re.findall(r"\d\.\d{4}", text))
     assert low < expected < high
     assert low < value < high
+    inside, cells = map(int, re.findall(r"(\d+) of (\d+)", text)[0])
+    assert inside >= 0.8 * cells == 16
 
 
 @pytest.mark.skipif(find_spec("pyspark") is None or which("java") is None, reason="pyspark or Java is not here")
