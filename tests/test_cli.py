@@ -271,13 +271,23 @@ def test_id_joins_predictions_in_any_order(folder, capsys):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (range(199), "pred.parquet: column 'id': 1 ids of the reference are missing: 'image199'"),
+        (range(199), "pred.parquet: column 'id': ids of the reference are missing: 'image199'"),
         ([*range(199), 0], "pred.parquet: column 'id': ids: rows 0 and 199 have the same id 'image0'"),
     ],
 )
 def test_ids_that_do_not_join(folder, capsys, rows, message):
     save(table(200, 3).take(list(rows)), "pred")
     assert message in error(capsys, *TAGS, "--id", "id")
+
+
+@pytest.mark.parametrize("columns", [TAGS, ["--groups", "gender", "--attributes", *ATTRIBUTES]])
+def test_rows_that_are_joined_have_their_numbers_in_the_file(folder, capsys, columns):
+    pred = table(200, 3)
+    genders = pred["gender"].to_pylist()
+    genders[3] = "femal"
+    pred = pred.set_column(pred.schema.get_field_index("gender"), "gender", [genders])
+    save(pred.take([*range(100, 200), *range(100)]), "pred")
+    assert "row 103 has the label 'femal'" in error(capsys, *files(), *columns, "--id", "id")
 
 
 def test_same_id_twice_in_test(folder, capsys):

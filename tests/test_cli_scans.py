@@ -104,6 +104,9 @@ def test_counts_are_merged_and_evaluated(folder, capsys):
     assert (
         result(capsys, "evaluate", "--train", "train.counts", "--test", "test.counts")["metrics"] == expected["metrics"]
     )
+    with pytest.raises(SystemExit):  # needs distinct rows, which counts have not
+        cli.main(["evaluate", "--train", "train.counts", "--test", "test.counts", "--method", "BCa"])
+    assert "invalid choice: 'BCa'" in capsys.readouterr().err
     assert cli.main(["merge", *parts, *parts, "--output", "twice.counts"]) == 2
     assert "test-0.counts: these counts cannot be added: both contain rows 0 to 699" in capsys.readouterr().err
     assert not (folder / "twice.counts").exists()

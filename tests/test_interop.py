@@ -497,11 +497,12 @@ def test_alignment_of_columns() -> None:
     [
         ([1, 2, 3], [1, 3, 2, 2], "predictions: ids: rows 2 and 3 have the same id 2"),
         ([1, 1], [1, 2], "reference ids: rows 0 and 1 have the same id 1"),
-        ([1, 2, 3, 4], [1, 9, 8, 4], "predictions: 2 ids of the reference are missing: 2, 3"),
-        ([1, 2], [2, 7, 1], "predictions: 1 ids are not in the reference: 7"),
+        ([1, 2, 3, 4], [1, 9, 8, 4], "predictions: ids of the reference are missing: 2, 3"),
+        ([1, 2], [2, 7, 1], "predictions: ids that are not in the reference: 7"),
         ([1, 2], ["1", "2"], "predictions: the ids are like '1', the reference's like 1"),
         ([1, None], [1, 2], "reference ids: row 1 is missing"),
-        (list(range(100)), [], r"100 ids of the reference are missing: 0, 1, 2, … \(100 in all\)"),
+        (list(range(100)), [200], r"ids of the reference are missing: 0, 1, 2, … \(100 in all\)"),
+        (list(range(100)), [], "predictions: there are no rows, where the reference has 100"),
     ],
 )
 def test_bad_alignment(reference: Any, own: Any, message: str) -> None:

@@ -34,7 +34,7 @@ from askew.engine.choice import BACKENDS
 from askew.errors import AskewError, AskewWarning, InputError
 from askew.interop import align_by_id, read_table
 from askew.interop.names import listed
-from askew.intervals import ALTERNATIVES, METHODS
+from askew.intervals import ALTERNATIVES, METHODS, METHODS_OF_REPLICATES
 from askew.options import Options
 from askew.results import Audit
 from askew.tables import Table
@@ -259,9 +259,8 @@ def _read(
     table = read_table(path, [*(annotated or ()), *named, *([] if ids is None else [ids])])
     several = len(named) > 1
     groups: Any = named[0] if len(named) == 1 else columns.groups
-    try:
-        if order is not None:
-            table = table.take(align_by_id(order, table[ids], f"column {ids!r}"))
+
+    def annotations(table: Any) -> Annotations:
         if columns.attributes is not None and threshold is None:
             return Annotations.from_dataframe(table, attributes=columns.attributes, groups=groups, like=like, ids=ids)
         members = np.column_stack([table[name] for name in named]) if several else table[groups] if named else groups
@@ -278,6 +277,16 @@ def _read(
             unknown=unknown,
             ids=id_column,
         )
+
+    try:
+        if order is None:
+            return annotations(table)
+        aligned = table.take(align_by_id(order, table[ids], f"column {ids!r}"))
+        try:
+            return annotations(aligned)
+        except InputError:
+            annotations(table)  # the same error, in terms of the file's rows
+            raise
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -443,7 +452,7 @@ def _add_evaluate(commands: Any) -> None:
         parser, "--convention", "convention", "the papers' text, or the code released with them", choices=tuple(NAMED)
     )
     _add_option(parser, "--confidence-level", "confidence_level", "between 0 and 1", type=float, metavar="LEVEL")
-    _add_option(parser, "--method", "method", "kind of interval", choices=METHODS)
+    _add_option(parser, "--method", "method", "kind of interval", choices=METHODS_OF_REPLICATES)
     parser.add_argument("--quiet", action="store_true", help="no log and no warnings")
     _add_output(parser)
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 METHODS = ("percentile", "basic", "BCa", "studentized", "delta")
+METHODS_OF_REPLICATES = ("percentile", "basic")  # that need nothing else
 ALTERNATIVES = ("two-sided", "less", "greater")
 
 

@@ -27,7 +27,7 @@ from askew.engine.protocol import Words
 from askew.errors import InputError
 from askew.evaluation import Metric, Pass
 from askew.interop.binary import Packed, pack_rows
-from askew.intervals import confidence_interval
+from askew.intervals import METHODS_OF_REPLICATES, confidence_interval
 from askew.metrics import Totals
 from askew.options import options_of, takes_options
 from askew.progress import part_of, progress_monitor
@@ -38,7 +38,6 @@ from askew.thresholds import scores_for
 Floats = npt.NDArray[np.float64]
 
 SWEPT = [name for name, (family, _) in METRICS.items() if family != ATTRIBUTE_TO_GROUP]
-SWEPT_METHODS = ("percentile", "basic")
 _TEMPORARIES = 10  # arrays of the size of a metric's cells that are alive at once
 _TOGETHER = 128  # sets that are counted together: of more, the counts leave the caches, and nothing is gained
 _PIECE = 1 << 20  # scores that are looked at in one go
@@ -119,7 +118,7 @@ def sweep(
             f"metric must be one of {', '.join(map(repr, SWEPT))}"
         )
     check_choice("metric", metric, SWEPT)
-    if chosen.method not in SWEPT_METHODS:
+    if chosen.method not in METHODS_OF_REPLICATES:
         raise InputError(f'sweep() has the methods "percentile" and "basic", not {chosen.method!r}')
     if len(train.group_names) < 2:
         raise InputError(f"bias amplification compares groups, and there is only one: {train.group_names}")

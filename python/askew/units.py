@@ -59,7 +59,7 @@ class DrawnUnits:
             if not isinstance(plan, CountingPlan):
                 raise InputError(
                     f"method={options.method!r} needs the distinct rows of {plan.table}, which is not in memory: take "
-                    '"percentile" or "basic", or scan.collect()'
+                    '"percentile" or "basic", or Annotations in place of counts; of a scan, scan.collect()'
                 )
             if not any(plan is other for other in own):
                 own.append(plan)

@@ -64,12 +64,14 @@ def align_by_id(reference_ids: Any, ids: Any, what: str) -> Int64:
         raise InputError(f"{what}: the ids are like {show(own[0])}, the reference's like {show(reference[0])}")
     position = {value: row for row, value in enumerate(own)}
     missing = [value for value in reference if value not in position]
+    if missing and not own:
+        raise InputError(f"{what}: there are no rows, where the reference has {len(reference):,}")
     if missing:
-        raise InputError(f"{what}: {len(missing):,} ids of the reference are missing: {listed(missing, 3)}")
+        raise InputError(f"{what}: ids of the reference are missing: {listed(missing, 3)}")
     if len(own) > len(reference):
         known = set(reference)
         extra = [value for value in own if value not in known]
-        raise InputError(f"{what}: {len(extra):,} ids are not in the reference: {listed(extra, 3)}")
+        raise InputError(f"{what}: ids that are not in the reference: {listed(extra, 3)}")
     return np.array([position[value] for value in reference], np.int64)
 
 

@@ -50,7 +50,8 @@ def pack_tags(tags: Any, names: Sequence[str] | None, unknown: str, what: str = 
     if lowest == UNKNOWN and unknown == "error":
         position = int(np.argmax(codes == UNKNOWN))
         tag = labels.name_at(position)
-        hint = f"{nearest(tag, names)} (unknown='ignore' passes over such tags)"
+        ignoring = "unknown='ignore', or --unknown-tags ignore, passes over such tags"
+        hint = f"{nearest(tag, names)} ({ignoring})"
         raise InputError(f"{what}: row {row_of(position)} has the tag {tag!r}, which was not declared; {hint}")
     return Packed(tuple(names), pack_rows(offsets, codes, len(names)), len(column))
 
