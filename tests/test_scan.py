@@ -60,6 +60,12 @@ def chunk_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return request.param
 
 
+def test_groups_of_a_scan_are_not_those_of_arrays(scans) -> None:
+    _, test, _ = scans
+    with pytest.raises(InputError, match=r"groups are a Scan.*collect\(\)"):
+        Annotations(np.zeros((5000, len(test.attribute_names))), test, like=test)
+
+
 OPTIONS = {"n_resamples": 200, "rng": 3, "max_size": 3, "min_count": 20}
 
 

@@ -60,6 +60,9 @@ def test_a_list_of_sets() -> None:
     assert list(sets[1:]) == [("dog",)]
     assert list(sets.filter(lambda m: "tea" in m)) == [("cup", "tea")]
     assert list(sets.filter([False, True])) == [("dog",)]
+    assert list(sets.filter(lambda m: m.count("dog"))) == [("dog",)]  # type: ignore[arg-type, return-value]
+    assert len(sets[:0].filter(lambda m: True)) == 0
+    assert repr(sets[:1]).startswith("AttributeSets(1 set of ")
     assert repr(sets) == "AttributeSets(2 sets of 4 attributes: 1 of size 1, 1 of size 2)"
     assert list(sets + sets[:1]) == [("cup", "tea"), ("dog",), ("cup", "tea")]
 

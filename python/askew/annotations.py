@@ -657,6 +657,11 @@ def _used(columns: Sequence[Any], groups: Any, ids: Any) -> list[Any]:
 def _packed_groups(groups: Any, declared: Names | None) -> Packed:
     """Groups of whatever kind; those of other annotations are taken as they are."""
     if not isinstance(groups, Annotations):
+        if isinstance(groups, Named):
+            raise InputError(
+                f"groups are a {type(groups).__name__}, whose rows are not in memory: take those of its collect(), or "
+                "declare these annotations with Annotations.scan as well"
+            )
         return interop.pack_groups(groups, declared)
     if declared is not None and declared != groups.group_names:
         raise InputError(f"the declared groups are {declared}, those of the given annotations {groups.group_names}")

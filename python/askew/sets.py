@@ -241,7 +241,7 @@ class AttributeSets(Sequence[tuple[str, ...]]):
 
     def filter(self, keep: Callable[[tuple[str, ...]], bool] | npt.ArrayLike) -> AttributeSets:
         """The sets for which a function of the tuple of names is true, or that a boolean array selects."""
-        mask = np.asarray([keep(names) for names in self] if callable(keep) else keep)
+        mask = np.array([bool(keep(names)) for names in self], bool) if callable(keep) else np.asarray(keep)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise InputError(
                 f"expected a function or a boolean array of shape ({len(self)},), not {mask.dtype} "
@@ -315,7 +315,9 @@ class AttributeSets(Sequence[tuple[str, ...]]):
         by_size = ", ".join(
             f"{number:,} of size {size}" for size, number in enumerate(np.bincount(self.sizes)) if number
         )
-        return f"AttributeSets({len(self):,} sets of {len(self.attribute_names)} attributes: {by_size or 'none'})"
+        p = len(self.attribute_names)
+        sets, attributes = (f"{n:,} {what}{'s' * (n != 1)}" for n, what in ((len(self), "set"), (p, "attribute")))
+        return f"AttributeSets({sets} of {attributes}: {by_size or 'none'})"
 
 
 @dataclass(frozen=True)
