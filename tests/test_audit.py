@@ -116,6 +116,26 @@ def test_a_noise_floor_that_is_unknown_is_not_0(known: askew.datasets.Synthetic)
     assert np.isnan([float(undefined), undefined.noise_floor]).all()
 
 
+def test_a_run_tells_what_was_asked_for_and_who_is_in_no_group(known: askew.datasets.Synthetic) -> None:
+    train, test, pred = known.train, known.test, known.pred
+    plain = askew.audit(train, test, pred, max_size=1).run
+    assert (plain.sets, plain.max_size, plain.min_count, plain.support, plain.signed) == (None, 1, 1, "any", None)
+    assert plain.n_in_no_group == {}
+    values, groups = pred.to_numpy()
+    groups[:7] = False
+    some = askew.Annotations(values, groups, like=train)
+    made = askew.audit(train, test, some, sets="observed", max_size=2, min_count=3, support="every", signed=True)
+    run = made.to_dict()["run"]
+    assert [run[name] for name in ("sets", "max_size", "min_count", "support", "signed")] == [
+        *("observed", 2, 3, "every", True)
+    ]
+    assert run["n_in_no_group"] == {"pred": 7}
+    assert f"in no group: 7 of {len(pred):,} predictions" in repr(made)
+    assert "signed: the Multi_… metrics are means of Δ" in repr(made)
+    chosen = askew.mals(train, test, pred, sets=askew.AttributeSets.singletons(train))
+    assert chosen.run.sets == f"{len(train.attribute_names)} given"
+
+
 def test_json_and_tables_leave_nothing_out(audited: askew.Audit) -> None:
     loaded = json.loads(audited.to_json(cells=True))
     assert list(loaded["metrics"]) == METRICS

@@ -116,6 +116,17 @@ class Tables(NamedTuple):
         """The counts of some of the sets."""
         return Tables(*(None if counts is None else counts._part(part) for counts in self))
 
+    @property
+    def n_in_no_group(self) -> dict[str, int]:
+        """n − Σ co(g) of "train", "test" and "pred", where that is positive."""
+        sides = {
+            "train": None if self.train is None else self.train.truth,
+            "test": None if self.test is None else self.test.truth,
+            "pred": None if self.test is None or not self.test.has_predictions else self.test.prediction,
+        }
+        outside = {name: int(side.n[0] - side.co_group[0].sum()) for name, side in sides.items() if side is not None}
+        return {name: n for name, n in outside.items() if n > 0}
+
     def rows(self, rows: slice) -> Tables:
         """Some rows of the replicate axis; a table that is not resampled keeps its one."""
         return Tables(*(counts if counts is None or len(counts) == 1 else counts._replicates(rows) for counts in self))
@@ -201,6 +212,13 @@ class Pass:
             n_strata={name: k for name, plan in self.plans.items() if (k := plan.design.n_strata) is not None},
             n_clusters={name: k for name, plan in self.plans.items() if (k := plan.design.n_clusters) is not None},
             predicts_groups=None if self.test is None else self.test.predicts_groups,
+            sets=options.sets
+            if options.sets is None or isinstance(options.sets, str)
+            else f"{len(options.sets)} given",
+            max_size=options.max_size,
+            min_count=options.min_count,
+            support=options.support,
+            signed=None if options.signed is None else bool(options.signed),
         )
 
     def warn_of_skipped(self) -> None:
@@ -365,12 +383,14 @@ def evaluate(
     for lot, of_lot in zip(lots, known, strict=True):
         drawing = passes[0].seed, len(lot)
         all_sums.append({m.name: _Sums(m, convention, options, of_lot.get(m.name), keeps, drawing) for m in chosen})
+    outside: list[dict[str, int]] = [{} for _ in passes]
     for tile, tables in passes[0].tiles(joined):
         others = [
             Tables(tables.train, replace(work, train=None).count(joined[tile], range(options.n_resamples), None).test)
             for work in passes[1:]
         ]
         every = [tables, *others]
+        outside = [each.n_in_no_group for each in every]
         for lot, sums in zip(lots, all_sums, strict=True):
             lot_tables = [every[number] for number in lot]
             for metric in chosen:
@@ -385,7 +405,9 @@ def evaluate(
         del tables, others, every, lot_tables, differences  # before the next tile is counted
     estimates = [
         {
-            name: total.estimate(replace(passes[lot[0]].run(), n_models=len(lot)), train.group_names)
+            name: total.estimate(
+                replace(passes[lot[0]].run(), n_models=len(lot), n_in_no_group=outside[lot[0]]), train.group_names
+            )
             for name, total in sums.items()
         }
         for lot, sums in zip(lots, all_sums, strict=True)

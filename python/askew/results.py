@@ -30,7 +30,39 @@ _NO_JACKKNIFE = Jackknife()
 
 @dataclass(frozen=True)
 class Run:
-    """How the numbers of a call were made: enough to make them again."""
+    """How the numbers of a call were made.
+
+    Attributes
+    ----------
+    version, backend : str
+        Of askew; what counted.
+    convention : str
+        Its name, or what it consists of.
+    sets : str or None
+        The universe of attribute sets by name, or how many sets were given; None: what the metric's definition says,
+        or the sets of counts.
+    max_size, min_count, support : int or None, int, str
+        Limits of the universe.
+    signed : bool or None
+        Whether Δ is averaged instead of |Δ|; None: as the metric's definition says.
+    n_train, n_test : int or None
+        Instances.
+    n_in_no_group : dict
+        n − Σ co(g) of "train", "test" and "pred", where that is positive: how many are in no group, or, where groups
+        overlap, how many at least; "pred" is the first of several models.
+    n_skipped : int
+        Rows of scans that could not be read, as far as their number is known.
+    n_resamples, weights, seed, resample : int, str, int, tuple of str
+        The replicates: how many, their weights, and which tables vary.
+    method, confidence_level, alternative : str, float, str
+        The intervals.
+    predicts_groups : bool or None
+        False: the groups of pred are those of test. None: there is no pred.
+    n_models : int
+        Whose metrics are averaged.
+    n_strata, n_clusters : dict
+        Of the tables of which strata or clusters were given.
+    """
 
     version: str
     backend: str
@@ -43,12 +75,18 @@ class Run:
     resample: tuple[str, ...]
     method: str
     confidence_level: float
-    n_skipped: int  # rows of scans that could not be read, as far as their number is known
+    n_skipped: int
     alternative: str
-    predicts_groups: bool | None  # False: the groups of pred are those of test; None: no pred
+    predicts_groups: bool | None
     n_models: int = 1
-    n_strata: dict[str, int] = field(default_factory=dict)  # of the tables of which strata were given
+    n_strata: dict[str, int] = field(default_factory=dict)
     n_clusters: dict[str, int] = field(default_factory=dict)
+    n_in_no_group: dict[str, int] = field(default_factory=dict)
+    sets: str | None = None
+    max_size: int | None = None
+    min_count: int = 1
+    support: str = "any"
+    signed: bool | None = None
 
     @property
     def has_intervals(self) -> bool:
@@ -136,6 +174,10 @@ class Estimate:
         |M|.
     n_undefined : int
         Cells of the |M||G| that have an empty denominator.
+    absolute : bool
+        Whether this is a metric of |Δ|.
+    cell_values : CellValues or None
+        Δ and more of each cell, as arrays by set and group; `cells` has the same as a table, by evidence.
     noise_floor : float
         Metrics of |Δ|: the value to be expected from sampling noise alone, were no cell amplified: the mean of s
         √(2/π) in place of |Δ|, with s the standard error of each cell. NaN with fewer than two replicates, where no
@@ -273,7 +315,7 @@ class Estimate:
     def plot(self, ax: Any = None, *, top: int = 20) -> Any:
         """Δ and interval of the `top` cells with the largest |Δ|; draws on `ax` or a new figure, and returns the axes.
 
-        Needs matplotlib.
+        These need not be the cells that the method `top` gives, which has those with most evidence. Needs matplotlib.
         """
         from askew.plotting import plot_cells
 
@@ -482,6 +524,19 @@ class Audit(Mapping[str, Estimate]):
         ]
         if run.n_skipped:
             lines.append(f"{run.n_skipped:,} rows could not be read, and were skipped")
+        outside = [
+            f"{n:,} of {of:,} {what}"
+            for name, of, what in (
+                ("train", run.n_train, "training instances"),
+                ("test", run.n_test, "test instances"),
+                ("pred", run.n_test, "predictions"),
+            )
+            if (n := run.n_in_no_group.get(name))
+        ]
+        if outside:
+            lines.append(f"in no group: {', '.join(outside)}; metrics count them among all who have the attributes")
+        if run.signed:
+            lines.append("signed: the Multi_… metrics are means of Δ, not of |Δ|")
         if run.predicts_groups is False:
             lines.append(
                 "the groups of pred are those of test: BiasAmp_T->A and Multi_M->G say nothing about the model"
