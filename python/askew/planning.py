@@ -94,7 +94,10 @@ def plan(
 
     Parameters
     ----------
-    annotations, sets, pred, n_resamples, backend, n_threads
+    annotations : Annotations
+        A table in memory.
+    sets : AttributeSets or list of sets of attribute names
+    pred, n_resamples, backend, n_threads
         As in `count`.
 
     Returns

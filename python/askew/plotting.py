@@ -36,7 +36,7 @@ def plot_audit(audit: Audit, ax: Any = None) -> Any:
 
 
 def plot_cells(estimate: Estimate, ax: Any = None, top: int = 20) -> Any:
-    """Δ and interval of the cells with the largest |Δ|."""
+    """Δ and interval of the cells with the largest |Δ|, whatever their evidence."""
     if estimate.cell_values is None:
         raise InputError(f"{estimate.name} has no cells to plot")
     check_whole("top", top, 1)
