@@ -164,15 +164,22 @@ def measure(name: str, files: list[str]) -> dict[str, Any]:
 
 def in_a_process(name: str, folder: Path, n_rows: int) -> dict[str, Any]:
     argv = [sys.executable, "-m", "benchmarks.scale", str(folder), "--rows", str(n_rows), "--measure", name]
-    out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def millions(text: str) -> int:
+    n_rows = int(text)
+    if n_rows < FILE_ROWS or n_rows % FILE_ROWS:
+        raise argparse.ArgumentTypeError(f"expected a multiple of {FILE_ROWS:,}, not {text}")
+    return n_rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=100_000_000, help="a multiple of a million")
-    parser.add_argument("--peer-rows", type=int, default=10_000_000, help="rows for the query engines, which are slow")
+    parser.add_argument("--rows", type=millions, default=100_000_000, help="a multiple of a million")
+    parser.add_argument("--peer-rows", type=millions, default=10_000_000, help="rows for query engines, which are slow")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=tuple(MEASUREMENTS), default=list(MEASUREMENTS))
     parser.add_argument("--json", type=Path)
@@ -181,7 +188,7 @@ def main() -> None:
     if args.measure:
         print(json.dumps(measure(args.measure, files_of(args.folder, args.rows))))
         return
-    generate(args.folder, args.rows)
+    generate(args.folder, max(args.rows, args.peer_rows))
     runs: dict[str, list[dict[str, Any]]] = {}
     cases = [(name, args.peer_rows if name.split("_")[0] in ("duckdb", "polars") else args.rows) for name in args.only]
     # at a tenth of the rows, too: memory that grows would show, and query engines have something to compare with

@@ -424,6 +424,13 @@ def _size(text: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
+def _seed(text: str) -> int:
+    """A whole number of 64 bits."""
+    if re.fullmatch(r"\d{1,20}", text.strip()) is None or int(text) >= 2**64:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2**64 - 1, not {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="askew", description="Bias-amplification metrics with confidence intervals.", allow_abbrev=False
@@ -492,7 +499,7 @@ def _add_bootstrap(parser: Any) -> None:
         "--seed",
         dest="rng",
         metavar="SEED",
-        type=int,
+        type=_seed,
         default=0,
         help="seed of the replicates: the same command gives the same numbers (default: %(default)s)",
     )

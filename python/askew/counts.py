@@ -39,10 +39,17 @@ PER_SET = (
 class View(NamedTuple):
     """Counts of attribute sets with groups; axis 0 is the replicate, and the first row is the sample itself."""
 
-    co_set_group: Int64  # (R, |M|, |G|) instances that contain m and belong to g
-    co_set: Int64  # (R, |M|) instances that contain m
-    co_group: Int64  # (R, |G|) instances that belong to g
-    n: Int64  # (R,) instances
+    co_set_group: Int64
+    """co(m, g): instances that contain m and belong to g; shape (R, |M|, |G|)."""
+
+    co_set: Int64
+    """co(m): instances that contain m, in a group or not; shape (R, |M|)."""
+
+    co_group: Int64
+    """co(g): instances that belong to g; shape (R, |G|)."""
+
+    n: Int64
+    """Instances; shape (R,)."""
 
 
 @dataclass(frozen=True)

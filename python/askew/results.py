@@ -106,9 +106,22 @@ class Run:
 
 @dataclass(frozen=True)
 class CellValues:
-    """Per set and group, of shape (|M|, |G|): the two terms of Δ, Δ itself, and its interval. NaN where undefined.
+    """Per set and group: the two terms of Δ, Δ itself, its interval, and whether it is 0.
 
-    `adjustment` tells how the adjusted p-values were made: "step-down", "single-step", or "" without replicates.
+    Attributes
+    ----------
+    sets : AttributeSets
+        What axis 0 of the arrays numbers.
+    group_names : tuple of str
+        What axis 1 numbers.
+    baseline, predicted, delta : array of shape (|M|, |G|)
+        Both terms of Δ, and Δ; NaN where undefined.
+    low, high : array of shape (|M|, |G|)
+        Confidence interval of each Δ by itself.
+    standard_error, p_value, p_adjusted : array of shape (|M|, |G|)
+        As the columns of these names in `Estimate.cells`.
+    adjustment : str
+        How `p_adjusted` was made: "step-down", "single-step", or "" without replicates.
     """
 
     sets: AttributeSets

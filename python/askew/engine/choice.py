@@ -200,14 +200,14 @@ def config_text() -> str:
             f"  native   runs: C++, SIMD level {_core.simd_level()} (can run: {levels}; force one with ASKEW_SIMD)"
         )
     except (AskewError, ImportError) as error:
-        lines.append(f"  native   does not run: {error}")
+        lines.append(f"  native   does not run: {_why(error)}")
     try:
         _numba()
         import numba
 
         lines.append(f"  numba    runs: Numba {numba.__version__}, compiles its kernels when they are first needed")
     except BackendError as error:
-        lines.append(f"  numba    does not run: {error}")
+        lines.append(f"  numba    does not run: {_why(error)}")
     lines.append("  numpy    runs: the slow reference, for checking and where nothing can be compiled")
     lines += [f"  {name:8} {_gpu_state(name)}" for name in GPU_BACKENDS]
     lines.append(f"'auto' takes: {_auto_name()}")
@@ -220,7 +220,13 @@ def _gpu_state(name: str) -> str:
     try:
         return f"runs: {(cuda if name == 'cuda' else cupy).device().description}"
     except BackendError as error:
-        return f"does not run: {error}"
+        return f"does not run: {_why(error)}"
+
+
+def _why(error: Exception) -> str:
+    """What an error says after "backend 'name' cannot run: "."""
+    message = str(error)
+    return message.partition(" cannot run: ")[2] or message
 
 
 def _auto_name() -> str:
