@@ -226,6 +226,14 @@ def test_few_patterns_of_many_rows(engine: Engine, n_threads: int, p: int, disti
     check_patterns(engine, values, n_threads)
 
 
+def test_patterns_made_to_share_hashes(engine: Engine, n_threads: int) -> None:
+    """Products of these rows with the multiplier begin with the same 32 bits: quadratic time, were there no seed."""
+    products = np.arange(40_000, dtype=np.uint64) + np.uint64(2**60)
+    rows = products * np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
+    values = np.unpackbits(rows.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+    check_patterns(engine, np.tile(values, (2, 1)), n_threads)
+
+
 @pytest.mark.parametrize("min_count", [1, 5, 60])
 @pytest.mark.parametrize("max_size", [1, 2, 3, 6])
 @pytest.mark.parametrize("masked", [False, True])

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <random>
 #include <type_traits>
 #include <vector>
 
@@ -20,8 +21,15 @@ inline Word hash_step(Word x) {
   return x ^ (x >> 32);
 }
 
+// Another number in each process, so that no rows can be made up beforehand whose hashes begin alike: looking them up
+// would take quadratic time. No result depends on it.
+inline const Word kHashSeed = [] {
+  std::random_device device;
+  return Word{device()} << 32 | device();
+}();
+
 inline Word hash_of(const Word* row, std::size_t width) {
-  Word hash = 0;
+  Word hash = kHashSeed;
   for (std::size_t i = 0; i < width; ++i) hash = hash_step(hash ^ row[i]);
   return hash;
 }
