@@ -22,6 +22,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 KERNEL_TESTS = [
     f"tests/test_{name}.py" for name in ("kernels", "incidence", "weights", "pattern_weights", "counts", "summary")
 ]
+KERNEL_TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "scipy>=1.12"]  # what they need of the extra "test"
 # What stands above the kernels' protocol: it is tested wherever tests run, and not once more for each backend.
 ABOVE_THE_KERNELS = [
     *(
@@ -79,6 +80,11 @@ def install_native(session: nox.Session, extras: str = "[test]", **defines: str)
     )
 
 
+def install_for_kernel_tests(session: nox.Session, **defines: str) -> None:
+    session.install(*KERNEL_TEST_TOOLS)
+    install_native(session, "", **defines)
+
+
 def install_pure(session: nox.Session, extras: str) -> None:
     """Install askew without compiling anything, for what only reads its Python code."""
     session.install("-Cwheel.cmake=false", f".{extras}")
@@ -133,8 +139,8 @@ def spark(session: nox.Session) -> None:
 @nox.session
 def nvrtc(session: nox.Session) -> None:
     """CUDA's run-time compiler, which needs no GPU, takes the kernels unchanged, as backend "cupy" gives them to it."""
-    install_pure(session, "[test]")
-    session.install("nvidia-cuda-nvrtc-cu12")
+    install_pure(session, "")
+    session.install(*KERNEL_TEST_TOOLS, "nvidia-cuda-nvrtc-cu12")
     present = "from test_gpu_backends import nvrtc_libraries; next(nvrtc_libraries())"  # or the test would be skipped
     session.run("python", "-W", "ignore", "-c", present, env={"PYTHONPATH": "tests"})
     no_extension = "ignore:askew runs on its slow NumPy backend:askew.errors.AskewWarning"
@@ -217,13 +223,14 @@ def configure(session: nox.Session) -> None:
         *("cmake", "-S", ".", "-B", f"build/{session.name}", "-G", "Ninja"),
         *("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DASKEW_WERROR=ON"),
         *(f"-Dpybind11_DIR={str(pybind11).strip()}", f"-DPython_EXECUTABLE={str(python).strip()}"),
+        *os.environ.get("CMAKE_ARGS", "").split(),
     )
 
 
 @nox.session
 def simd(session: nox.Session) -> None:
     """Every SIMD level that this processor can run is what ASKEW_SIMD makes the whole library run."""
-    install_native(session)
+    install_for_kernel_tests(session)
     for level in simd_levels(session):
         env = {"ASKEW_SIMD": level}
         chosen = session.run("python", "-c", "from askew import _core; print(_core.simd_level())", silent=True, env=env)
@@ -243,7 +250,7 @@ def clang(session: nox.Session) -> None:
     compiler = shutil.which("clang++")
     if compiler is None:
         session.error("no clang++")
-    install_native(session, CMAKE_CXX_COMPILER=compiler, ASKEW_WERROR="ON")
+    install_for_kernel_tests(session, CMAKE_CXX_COMPILER=compiler, ASKEW_WERROR="ON")
     chosen = session.posargs or [*KERNEL_TESTS, "-k", "not numpy"]
     session.run("pytest", *chosen, env={"ASKEW_TEST_THREADS": "2"})
 
@@ -251,7 +258,7 @@ def clang(session: nox.Session) -> None:
 @nox.session
 def sanitize(session: nox.Session) -> None:
     """The kernel tests under the address and undefined-behaviour sanitizers."""
-    install_native(session, ASKEW_SANITIZE="address,undefined")
+    install_for_kernel_tests(session, ASKEW_SANITIZE="address,undefined")
     run_sanitized(
         session,
         ["libasan.so", "libubsan.so"],
@@ -264,7 +271,7 @@ def sanitize(session: nox.Session) -> None:
 @nox.session
 def sanitize_thread(session: nox.Session) -> None:
     """The kernel tests under the thread sanitizer, at the portable level: all of them share the threads' code."""
-    install_native(session, ASKEW_SANITIZE="thread")
+    install_for_kernel_tests(session, ASKEW_SANITIZE="thread")
     chosen = ["-k", "not numpy and not avx"]
     run_sanitized(session, ["libtsan.so"], chosen, TSAN_OPTIONS="halt_on_error=1", OPENBLAS_NUM_THREADS="1")
 
