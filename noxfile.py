@@ -23,22 +23,12 @@ KERNEL_TESTS = [
     f"tests/test_{name}.py" for name in ("kernels", "incidence", "weights", "pattern_weights", "counts", "summary")
 ]
 KERNEL_TEST_TOOLS = ["pytest>=8", "hypothesis>=6.100", "scipy>=1.12"]  # what they need of the extra "test"
-# What stands above the kernels' protocol: it is tested wherever tests run, and not once more for each backend.
-ABOVE_THE_KERNELS = [
-    *(
-        "association",
-        "bad_input",
-        "checkpoints",
-        "cli_scans",
-        "compare",
-        "counts_files",
-        "coverage",
-        "crossing",
-        "dask",
-    ),
-    *("interop", "jackknife", "multiplicity", "performance", "plots", "scan_faults", "scan_reading", "scan_sources"),
-    *("scores", "sweep"),
-]
+# What stands above the kernels' protocol, or beside it: tested wherever tests run, and not once more for each backend.
+OF_NO_BACKEND = (
+    *("association", "bad_input", "checkpoints", "cli", "cli_scans", "compare", "counts_files", "coverage", "crossing"),
+    *("dask", "gpu", "interop", "jackknife", "multiplicity", "performance", "plots", "scan_faults", "scan_reading"),
+    *("scan_sources", "scores", "sweep"),
+)
 # The package's doctests are run where it is installed, not in the source folder, which has no extension.
 ALL_TESTS = ["tests", "--pyargs", "askew"]
 
@@ -101,7 +91,7 @@ def install_without_compiler(session: nox.Session, extras: str) -> None:
 def run_all_tests(session: nox.Session, backend: str, *options: str) -> None:
     """Every test that reaches the backend that "auto" takes with a warning that begins so."""
     expected = f"ignore:askew runs on its {backend} backend:askew.errors.AskewWarning"
-    ignored = [f"--ignore=tests/test_{name}.py" for name in ABOVE_THE_KERNELS]
+    ignored = [f"--ignore=tests/test_{name}.py" for name in OF_NO_BACKEND]
     env = {"ASKEW_TEST_THREADS": "2"}
     session.run("pytest", "-W", expected, *ignored, *options, *(session.posargs or ALL_TESTS), env=env)
 
@@ -118,14 +108,14 @@ def pure(session: nox.Session) -> None:
     """Where no compiler works, the install succeeds all the same and the NumPy backend passes the tests."""
     install_without_compiler(session, "[test]")
     # Kernel by kernel, NumPy's are tested wherever tests run: once more, in this session, would say nothing new.
-    run_all_tests(session, "slow NumPy", "--ignore=tests/test_kernels.py", "--ignore=tests/test_gpu.py")
+    run_all_tests(session, "slow NumPy", "--ignore=tests/test_kernels.py")
 
 
 @nox.session
 def numba(session: nox.Session) -> None:
     """The same with Numba, whose backend is then taken, and passes the tests."""
     install_without_compiler(session, "[test,numba]")
-    run_all_tests(session, "Numba")
+    run_all_tests(session, "Numba", "-k", "not [numpy-")
 
 
 @nox.session
